@@ -161,12 +161,18 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1100
 # For how many days history is kept after the end of a job; 0: forever
 # (jobs/retention.py).
 KEEP_DAYS = {
+    "undo": env_int("JOBSUI_KEEP_UNDO_DAYS", default=30, minimum=0),
+    "undo_deletes": env_int("JOBSUI_KEEP_UNDO_DELETES_DAYS", default=90, minimum=0),
     "bodies": env_int("JOBSUI_KEEP_BODIES_DAYS", default=90, minimum=0),
     "attempts": env_int("JOBSUI_KEEP_ATTEMPTS_DAYS", default=365, minimum=0),
     "results": env_int("JOBSUI_KEEP_RESULTS_DAYS", default=365, minimum=0),
     "files": env_int("JOBSUI_KEEP_FILES_DAYS", default=90, minimum=0),
     "jobs": env_int("JOBSUI_KEEP_JOBS_DAYS", default=0, minimum=0),
 }
+
+# How much the old values of records may take, in MB; 0: no limit. Beyond it, those of the jobs
+# that ended first are deleted.
+MAX_UNDO_MB = env_int("JOBSUI_MAX_UNDO_MB", default=0, minimum=0)
 
 # Hosts that connections may use (connections/hosts.py).
 API_HOSTS = env_list("JOBSUI_API_HOSTS", ("*.zendesk.com",))

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, QuerySet, TextChoices, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum, TextChoices, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Concat
 from django.utils import timezone
 
-from jobsui.jobs.enums import OVER
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.enums import OVER, Action, ParentRows
+from jobsui.jobs.models import File, Job, RecordRead
 from jobsui.jobs.models.file import this_storage
 from jobsui.text import counted
 
@@ -21,6 +21,10 @@ from jobsui.text import counted
 class Kind(TextChoices):
     """What has a retention setting of its own."""
 
+    UNDO = "undo", "Old values, to undo jobs"
+    """What records held before they were changed, and the rows of comparisons and proofs."""
+    UNDO_DELETES = "undo_deletes", "Deleted records, to undo deletions"
+    """The same of jobs that delete records, which have no other copy, and of undos."""
     BODIES = "bodies", "Requests and responses"
     """Items as sent, responses, job statuses."""
     ATTEMPTS = "attempts", "Attempts"
@@ -41,6 +45,9 @@ MAX_DAYS = 36_500
 UNUSED_DAYS = 7
 """For how long drafts that do not change, and files that no job has, are kept."""
 SHORTENED_BY = {
+    # Nothing can be undone without the items that were sent.
+    Kind.UNDO: (Kind.BODIES, Kind.RESULTS, Kind.JOBS),
+    Kind.UNDO_DELETES: (Kind.BODIES, Kind.RESULTS, Kind.JOBS),
     # Items without results would be of little use, and they share a row of the database.
     Kind.BODIES: (Kind.RESULTS, Kind.JOBS),
     Kind.ATTEMPTS: (Kind.JOBS,),
@@ -50,6 +57,8 @@ SHORTENED_BY = {
 }
 """{kind: kinds that it is not kept longer than}."""
 MARKS = {
+    Kind.UNDO: "undo_pruned_at",
+    Kind.UNDO_DELETES: "undo_pruned_at",
     Kind.BODIES: "bodies_pruned_at",
     Kind.ATTEMPTS: "attempts_pruned_at",
     Kind.RESULTS: "results_pruned_at",
@@ -57,7 +66,16 @@ MARKS = {
 """{kind that belongs to a job: the field that says when it was deleted}. In this order: items go
 no later than results."""
 
+UNDO_KINDS = (Kind.UNDO, Kind.UNDO_DELETES)
+DELETES = Q(
+    action__in=[action for action in Action if action.deletes],
+) | Q(parent_rows=ParentRows.UNDONE)
+"""Jobs whose old values are UNDO_DELETES."""
+MAX_UNDO_VARIABLE = "JOBSUI_MAX_UNDO_MB"
+
 SUBJECTS = {
+    Kind.UNDO: "The old values of the records of this job were",
+    Kind.UNDO_DELETES: "The old values of the records of this job were",
     Kind.BODIES: "The requests and responses of this job were",
     Kind.ATTEMPTS: "The attempts to send this job were",
     Kind.RESULTS: "The results of the rows of this job were",
@@ -82,9 +100,7 @@ def due_jobs(kind: Kind, before: datetime) -> QuerySet[Job]:
     """The jobs that finished before this time, of which this kind is kept, the oldest
     first. A job whose retry or continuation keeps its results keeps them too, because
     the other job reads its rows by them."""
-    found = Job.objects.alias(end_state=_end_state()).filter(
-        finished_at__lt=before, end_state__in=OVER
-    )
+    found = _finished(before)
     children = Job.objects.filter(parent=OuterRef("pk")).order_by()
     match kind:
         case Kind.RESULTS:
@@ -92,9 +108,60 @@ def due_jobs(kind: Kind, before: datetime) -> QuerySet[Job]:
             found = found.filter(~Exists(keeping), results_pruned_at=None)
         case Kind.JOBS:
             found = found.filter(~Exists(children))
+        case Kind.UNDO | Kind.UNDO_DELETES:
+            own = DELETES if kind is Kind.UNDO_DELETES else ~DELETES
+            found = _without_open_undo(found).filter(own)
         case _:
             found = found.filter(**{MARKS[kind]: None})
     return found.order_by("finished_at")
+
+
+def max_undo_bytes() -> int | None:
+    """How much the old values of all jobs may take; None: there is no limit."""
+    return settings.MAX_UNDO_MB * 1_000_000 or None
+
+
+def undo_bytes() -> int:
+    """How much they take."""
+    kept = Job.objects.filter(undo_pruned_at=None).order_by()
+    total: int | None = kept.aggregate(size=Sum("image_bytes"))["size"]
+    return total or 0
+
+
+def jobs_over_limit(now: datetime) -> list[int]:
+    """The jobs that ended first, whose old values must go for the others to keep to the
+    limit."""
+    limit = max_undo_bytes()
+    excess = undo_bytes() - limit if limit is not None else 0
+    if excess <= 0:
+        return []
+    chosen = []
+    for pk, size in undo_jobs(now).values_list("pk", "image_bytes").iterator():
+        if excess <= 0:
+            break
+        if size:
+            chosen.append(pk)
+            excess -= size
+    return chosen
+
+
+def undo_jobs(before: datetime) -> QuerySet[Job]:
+    """The jobs that finished before this time and still have their old values, of both
+    kinds, the oldest first."""
+    return _without_open_undo(_finished(before)).order_by("finished_at")
+
+
+def _finished(before: datetime) -> QuerySet[Job]:
+    return Job.objects.alias(end_state=_end_state()).filter(
+        finished_at__lt=before, end_state__in=OVER
+    )
+
+
+def _without_open_undo(jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """Those of them that have their old values, which no undo needs any more."""
+    children = Job.objects.filter(parent=OuterRef("pk")).order_by()
+    is_needed = Exists(children.exclude(state__in=OVER))
+    return jobs.filter(~is_needed, undo_pruned_at=None)
 
 
 def _end_state() -> Combinable:
@@ -141,9 +208,32 @@ def notice(job: Job, kind: Kind, subject: str = "") -> str:
     if at is None:
         return ""
     age = ""
+    variable = kind.variable
     if job.finished_at:
-        age = f", {counted((at - job.finished_at).days, 'day')} after the job finished"
-    return f"{subject or SUBJECTS[kind]} deleted on {_date(at)}{age} ({kind.variable})."
+        passed = (at - job.finished_at).days
+        age = f", {counted(passed, 'day')} after the job finished"
+        is_early = passed < (days(kind) or MAX_DAYS)
+        variable = MAX_UNDO_VARIABLE if kind in UNDO_KINDS and is_early else variable
+    return f"{subject or SUBJECTS[kind]} deleted on {_date(at)}{age} ({variable})."
+
+
+def undo_notice(job: Job) -> str:
+    """When the old values of a job were deleted, and why; "" if they are kept, or if there
+    were none."""
+    return notice(job, _undo_kind(job)) if job.image_bytes else ""
+
+
+def rows_of_read_notice(read: RecordRead) -> str:
+    """When the rows of a comparison, an undo or a proof were deleted, and why; "" if they
+    are kept."""
+    if not read.pages_total or read.pages.exists():
+        return ""
+    return notice(read.job, _undo_kind(read.job), "These rows were")
+
+
+def _undo_kind(job: Job) -> Kind:
+    is_deletion = Action(job.action).deletes or job.parent_rows == ParentRows.UNDONE
+    return Kind.UNDO_DELETES if is_deletion else Kind.UNDO
 
 
 def file_notice(file: File) -> str:

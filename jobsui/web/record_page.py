@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobsui.jobs import retention
+from jobsui.jobs.enums import Outcome
 from jobsui.jobs.reports import compared_rows
 from jobsui.jobs.reports.compared_rows import ComparedValue, Labels
 from jobsui.jobs.reports.record_history import Touch
@@ -17,6 +19,8 @@ class Line:
     hidden: int
     has_old: bool
     has_new: bool
+    notice: str
+    """Why there are no old values, if they were deleted."""
 
 
 def line(touch: Touch, labels: Labels) -> Line:
@@ -33,4 +37,17 @@ def line(touch: Touch, labels: Labels) -> Line:
         for name in names
     ]
     shown, hidden = comparison_page.shown_values(values, labels)
-    return Line(touch, shown, hidden, has_old=bool(old), has_new=bool(new))
+    return Line(
+        touch,
+        shown,
+        hidden,
+        has_old=bool(old),
+        has_new=bool(new),
+        notice=_notice(touch),
+    )
+
+
+def _notice(touch: Touch) -> str:
+    if touch.result.outcome in {Outcome.CREATED, Outcome.UNCHANGED}:
+        return ""
+    return retention.undo_notice(touch.job)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from jobsui import paging
+from jobsui.jobs import retention
 from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.models import BatchImages, Job, RecordRead
@@ -48,7 +49,8 @@ def effects(job: Job) -> list[str]:
     created = job.count(Outcome.CREATED)
     changed = job.count(Outcome.UPDATED) + job.count(Outcome.CREATED_OR_UPDATED)
     deleted = job.count(Outcome.DELETED)
-    has_images = BatchImages.objects.filter(batch__job=job).exists()
+    is_pruned = job.undo_pruned_at is not None
+    has_images = not is_pruned and BatchImages.objects.filter(batch__job=job).exists()
     found = []
     if created:
         found.append(
@@ -66,7 +68,8 @@ def effects(job: Job) -> list[str]:
         )
     if (changed or deleted) and not has_images:
         rows = counted(changed + deleted, "row")
-        found.append(f"{rows} cannot be undone. {NOT_KEPT}")
+        reason = retention.undo_notice(job) or NOT_KEPT
+        found.append(f"{rows} cannot be undone. {reason}")
     found.append("Zendesk runs its triggers again for every record that is put back.")
     return found
 
@@ -154,4 +157,9 @@ class Lists:
 def lists_page(undo: Job, read: RecordRead, query: Any) -> dict[str, Any]:
     lists = Lists(undo, read, query)
     lines, older = lists.page()
-    return {"undo": lists, "lines": lines, "older": older}
+    return {
+        "undo": lists,
+        "lines": lines,
+        "older": older,
+        "rows_notice": retention.rows_of_read_notice(read),
+    }

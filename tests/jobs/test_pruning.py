@@ -35,7 +35,7 @@ from tests.factories import make_file, make_warning
 from tests.jobs import old_jobs
 
 pytestmark = pytest.mark.django_db
-FOREVER = dict.fromkeys(("bodies", "attempts", "results", "files", "jobs"), 0)
+FOREVER = dict.fromkeys([str(kind) for kind in Kind], 0)
 
 
 @pytest.fixture
@@ -404,7 +404,7 @@ def test_pruner_continues_where_its_time_ended(keep: Any) -> None:
     keep(bodies=90)
     pruner = Pruner(pruning.steps)
 
-    runs = [pruner.run(threading.Event(), seconds=0) for _ in range(6)]
+    runs = [pruner.run(threading.Event(), seconds=0) for _ in range(9)]
 
     assert [run for run in runs if run] == [
         {"request": 3},
@@ -454,6 +454,7 @@ ON_SQLITE = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("kind", "index"),
     [
+        (Kind.UNDO, "job_with_old_values"),
         (Kind.BODIES, "job_with_bodies"),
         (Kind.ATTEMPTS, "job_with_attempts"),
         (Kind.RESULTS, "job_with_results"),

@@ -198,7 +198,7 @@ def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
         "temporary_failures": 0,
         "warnings": [],
         "api_warnings": [],
-        "pruned": dict.fromkeys(("bodies", "attempts", "results", "file")),
+        "pruned": dict.fromkeys(("undo", "bodies", "attempts", "results", "file")),
         "errors": [],
     }
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from jobsui.jobs.enums import JobState
-from jobsui.jobs.models import File, Job
+from jobsui.jobs.enums import JobState, Purpose, ReadState
+from jobsui.jobs.models import File, Job, RecordRead
 from tests.jobs import old_jobs
 from tests.web.pages import buttons, visible
 
@@ -163,3 +163,46 @@ def test_storage_page_shows_what_is_due(administrator: Client, settings: Any) ->
     assert "Requests and responses" in text
     assert "30 days JOBSUI_KEEP_BODIES_DAYS Now: 1 job, about" in text
     assert "Forever JOBSUI_KEEP_JOBS_DAYS –" in text
+
+
+def test_storage_page_shows_how_much_old_values_take(
+    administrator: Client, settings: Any
+) -> None:
+    settings.KEEP_DAYS = settings.KEEP_DAYS | {"undo": 30}
+    settings.MAX_UNDO_MB = 50
+    job = old_jobs.finished()
+    Job.objects.filter(pk=job.pk).update(image_bytes=2_000_000)
+
+    text = visible(administrator.get("/storage/").text)
+
+    assert "Old values of records take 2.0" in text
+    assert "of at most 50.0 MB ( JOBSUI_MAX_UNDO_MB )" in text
+    assert "Now: 1 job, about 2.0 MB; then 0 bytes" in text
+
+
+def test_undo_page_says_that_old_values_were_deleted(operator: Client) -> None:
+    job = pruned("undo_pruned_at")
+    Job.objects.filter(pk=job.pk).update(image_bytes=1, updated=248)
+
+    text = shown(operator, job, "undo/")
+
+    assert (
+        "cannot be undone. The old values of the records of this job were "
+        f"{AGE} (JOBSUI_KEEP_UNDO_DAYS)." in text
+    )
+
+
+def test_proof_whose_rows_were_deleted_claims_nothing(operator: Client) -> None:
+    job = pruned("undo_pruned_at")
+    RecordRead.objects.create(
+        job=job,
+        purpose=Purpose.PROVE,
+        state=ReadState.DONE,
+        pages_total=3,
+        counts={"exact": 240, "altered": 8},
+    )
+
+    text = shown(operator, job, "proof/")
+
+    assert f"These rows were {AGE} (JOBSUI_KEEP_UNDO_DAYS)." in text
+    assert "Every record is what was sent" not in text

@@ -55,6 +55,8 @@ class BatchCounts(Schema):
 class JobPrunedOut(Schema):
     """When the retention settings deleted parts of the job; null: they are kept."""
 
+    undo: datetime | None
+    """Old values of records. Changes and deletions cannot be undone without them."""
     bodies: datetime | None
     """Requests and responses."""
     attempts: datetime | None
@@ -213,6 +215,7 @@ def serialize(
         limited_by=job.current_limit.value or None,
         continues_at=job.continues_at,
         pruned=JobPrunedOut(
+            undo=job.undo_pruned_at,
             bodies=job.bodies_pruned_at,
             attempts=job.attempts_pruned_at,
             results=job.results_pruned_at,

@@ -24,6 +24,7 @@ from jobsui.jobs.models import (
     Attempt,
     Batch,
     BatchBlob,
+    BatchImages,
     Cause,
     ColumnFacts,
     Correction,
@@ -34,6 +35,7 @@ from jobsui.jobs.models import (
     Lease,
     Overlap,
     ProblemRows,
+    ReadPage,
     RecordKeys,
     RowError,
 )
@@ -124,6 +126,9 @@ def steps() -> Iterator[Step]:
         while before and _mark(kind, before):
             yield NOTHING
             yield from _delete_marked([kind])
+    while _mark_over_limit(now):
+        yield NOTHING
+        yield from _delete_marked([Kind.UNDO])
     if before := retention.cutoff(Kind.JOBS, now):
         yield from _delete_jobs(before)
     if before := retention.cutoff(Kind.FILES, now):
@@ -156,7 +161,16 @@ def marked_jobs() -> QuerySet[Job]:
 def _mark(kind: Kind, before: datetime) -> bool:
     """Say of the next jobs that this kind was deleted. False: no job is due."""
     ready = ready_jobs(kind, before)
-    ids = list(ready.values_list("pk", flat=True)[:MAX_JOBS])
+    return _mark_jobs(kind, ready, list(ready.values_list("pk", flat=True)[:MAX_JOBS]))
+
+
+def _mark_over_limit(now: datetime) -> bool:
+    """The same of old values that take more than they may."""
+    ids = retention.jobs_over_limit(now)[:MAX_JOBS]
+    return _mark_jobs(Kind.UNDO, retention.undo_jobs(now), ids)
+
+
+def _mark_jobs(kind: Kind, ready: QuerySet[Job], ids: Collection[int]) -> bool:
     if not ids:
         return False
     with transaction.atomic():
@@ -184,6 +198,7 @@ def _delete_marked(kinds: Sequence[Kind]) -> Iterator[Step]:
                 yield from _delete_kind(kind, batches)
         ids = [pk for pk, _ in sizes]
         yield from _delete_rows("row error", _row_errors(ids))
+        yield from _delete_rows("page of rows", _read_pages(ids), MAX_BATCHES)
         with transaction.atomic():
             pruned = Q(job__in=ids, job__results_pruned_at__isnull=False)
             Cause.objects.filter(pruned).update(sample_values=[], value_counts=[])
@@ -218,6 +233,9 @@ def _delete_kind(kind: Kind, batches: Q) -> Iterator[Step]:
     ids = Batch.objects.filter(batches, pruned).order_by().values("pk")
     blobs = BatchBlob.objects.filter(batch__in=list(ids.values_list("pk", flat=True)))
     match kind:
+        case Kind.UNDO | Kind.UNDO_DELETES:
+            before = BatchImages.objects.filter(batch__in=ids).order_by()
+            yield from _delete_rows("batch of old values", before, MAX_BATCHES)
         case Kind.BODIES:
             yield from _delete_bodies(blobs.exclude(payload=b""))
         case Kind.ATTEMPTS:
@@ -237,6 +255,14 @@ def _delete_bodies(blobs: QuerySet[BatchBlob]) -> Iterator[Step]:
         attempts = Attempt.objects.filter(batch__in=ids)
         attempts.update(response_body=b"", response_headers={})
     yield "request", len(ids)
+
+
+def _read_pages(job_ids: Collection[int]) -> QuerySet[ReadPage]:
+    """The rows of comparisons and proofs."""
+    pages = ReadPage.objects.filter(
+        read__job__in=job_ids, read__job__undo_pruned_at__isnull=False
+    )
+    return pages.order_by("pk")
 
 
 def _row_errors(job_ids: Collection[int]) -> QuerySet[RowError]:

@@ -14,6 +14,7 @@ from jobsui.jobs.live import new_ids
 from jobsui.jobs.models import BatchBlob, Job, RecordHistory
 from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.key_hashes import hashes_of
+from jobsui.jobs.records import sizes
 
 ENTRIES_PER_PART = 256
 """Small, because an undo looks up single records of many jobs."""
@@ -35,6 +36,7 @@ def add(job: Job) -> None:
         _save(job, hashes, rows)
         if job.parent_rows == ParentRows.UNDONE:
             new_ids.note(job)
+        sizes.note(job)
         Job.objects.filter(pk=job.pk, state__in=OVER).update(indexed_at=timezone.now())
 
 

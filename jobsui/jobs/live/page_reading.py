@@ -9,7 +9,7 @@ from jobsui.jobs.enums import Action, Outcome, Purpose
 from jobsui.jobs.live import new_ids, undo_rows
 from jobsui.jobs.live.claims import Claims, LaterJobs
 from jobsui.jobs.live.proof import proved
-from jobsui.jobs.live.undo import Done, undone
+from jobsui.jobs.live.undo import NO_IMAGE, Done, undone
 from jobsui.jobs.records import keyed_reads
 from jobsui.jobs.records.compare import Image, compared, key_of
 from jobsui.zendesk.client import Client
@@ -25,6 +25,8 @@ class Rows:
     schema: Schema
     later_jobs: LaterJobs | None = None
     """Of an undo: the jobs that were launched after the one that is undone."""
+    no_image: str = ""
+    """Of an undo: why it is not known what records held; "" if that was never kept."""
     ids_of_names: Callable[[Sequence[str]], list[str]] | None = None
     """Where names were listed: the IDs of the records that may have them."""
 
@@ -168,7 +170,7 @@ def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
         if result.image is not None:
             page.images[index] = result.image
         if result.note:
-            page.notes[index] = result.note
+            page.notes[index] = result.note.replace(NO_IMAGE, rows.no_image or NO_IMAGE)
     return page
 
 

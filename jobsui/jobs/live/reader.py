@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from jobsui.clock import Clock
 from jobsui.connections.errors import ConnectionsError, explain
-from jobsui.jobs import account_client, leases, sql
+from jobsui.jobs import account_client, leases, retention, sql
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
 from jobsui.jobs.live import name_list
@@ -32,7 +32,7 @@ from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import pack, unpack
 from jobsui.jobs.preparation.file_reading import Stopped
-from jobsui.jobs.records import images
+from jobsui.jobs.records import images, sizes
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
 
@@ -102,6 +102,7 @@ class _Pages:
             Action(job.action),
             schema_of(job),
             LaterJobs(job.parent) if is_undo and job.parent else None,
+            retention.undo_notice(job.parent) if is_undo and job.parent else "",
         )
         self._read_lines = READS[Purpose(read.purpose)]
         self._waiting: deque[tuple[int, bytes]] = deque()
@@ -280,6 +281,8 @@ class _Pages:
 
     def _finish(self) -> None:
         name_list.forget(self._read)
+        if self._read.purpose == Purpose.PROVE:
+            sizes.note(self._read.job)
         end(self._read, ReadState.DONE, expected=(ReadState.READING,))
 
 

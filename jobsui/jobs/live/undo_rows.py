@@ -27,7 +27,11 @@ def read(
 
 
 def _line_of(blob: BatchBlob) -> Callable[[int, dict[str, Json]], dict[str, Json]]:
-    before = BatchImages.objects.filter(batch=blob.batch_id).first()
+    before = (
+        BatchImages.objects.filter(batch=blob.batch_id).first()
+        if blob.batch.job.undo_pruned_at is None
+        else None
+    )
     found: Mapping[int, Image] = images.unpacked(before.images) if before else {}
     started_at = blob.batch.job.started_at
     began = started_at.isoformat() if started_at else ""

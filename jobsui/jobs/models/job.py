@@ -224,9 +224,12 @@ class Job(models.Model):
     # kept.
     # When its records were added to the history.
     indexed_at = models.DateTimeField(null=True, blank=True)
+    undo_pruned_at = models.DateTimeField(null=True, blank=True)
     bodies_pruned_at = models.DateTimeField(null=True, blank=True)
     attempts_pruned_at = models.DateTimeField(null=True, blank=True)
     results_pruned_at = models.DateTimeField(null=True, blank=True)
+    # Of the old values of its records, once it has ended; it stays when they are deleted.
+    image_bytes = models.PositiveBigIntegerField(default=0)
     # What is unavailable is still being deleted.
     is_pruning = models.BooleanField(default=False)
 
@@ -241,6 +244,11 @@ class Job(models.Model):
             models.Index(fields=["state", "-created_at", "-id"], name="job_by_state"),
             # For pruning, which looks for the few old jobs that still have something.
             models.Index(fields=["finished_at"], name="job_by_end"),
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(undo_pruned_at=None),
+                name="job_with_old_values",
+            ),
             models.Index(
                 fields=["finished_at"],
                 condition=models.Q(bodies_pruned_at=None),

@@ -11,7 +11,9 @@ from django.db.models import QuerySet
 
 from jobsui import paging
 from jobsui.files.safe import csv_line
+from jobsui.jobs import retention
 from jobsui.jobs.enums import Action, Verdict
+from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPageBlob, RecordRead
@@ -204,7 +206,10 @@ def plan_csv(read: RecordRead) -> Iterator[bytes]:
     """What launching the job would do, as chunks of CSV in UTF-8: a line for each value that
     changes, and one for each record that would be created or deleted, and for each row
     without a single record. Rows that are the same, or that a person has left out, are not in
-    it. Cells that a spreadsheet would run as formulas are escaped."""
+    it. Cells that a spreadsheet would run as formulas are escaped. Raises NotPossibleNow at
+    once when the rows were deleted."""
+    if found := retention.rows_of_read_notice(read):
+        raise NotPossibleNow(found)
     lines = (
         csv_line(cells)
         for _, rows in _pages(read, Wanted(), 0)

@@ -156,5 +156,7 @@ def _external_id(item: Any, action: Action) -> str:
 
 
 def _images(batch: Batch) -> Mapping[int, Image]:
+    if batch.job.undo_pruned_at is not None:
+        return {}
     before = BatchImages.objects.filter(batch=batch).first()
     return images.unpacked(before.images) if before else {}

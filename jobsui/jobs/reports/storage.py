@@ -16,7 +16,7 @@ from django.utils import timezone
 from jobsui.jobs import retention
 from jobsui.jobs.models import Attempt, BatchBlob, File, Job
 from jobsui.jobs.models.file import this_storage
-from jobsui.jobs.retention import MARKS, Kind
+from jobsui.jobs.retention import MARKS, UNDO_KINDS, Kind
 
 SAMPLE_SIZE = 200
 ATTEMPT_BYTES = 140
@@ -43,6 +43,8 @@ class KeptKind:
     due_bytes: int
     thing: str
     """ "job" or "file"."""
+    left_bytes: int | None
+    """What is left after that; None where sizes are estimates."""
     next_at: datetime | None
     """When the oldest that is kept will have passed them; None: never, or none is
     kept."""
@@ -57,16 +59,41 @@ class Sizes:
     """The part of the database that is free for new data; 0 if the database does not
     say."""
     kinds: list[KeptKind]
+    undo: int
+    """All old values of records."""
+    max_undo: int | None
+    """How much these may take; None: there is no limit."""
+    max_undo_variable: str
 
 
 def sizes() -> Sizes:
     now = timezone.now()
     database, reusable = _database_size()
     per_batch = _bytes_per_batch()
-    kinds = [_kept(kind, per_batch, now) for kind in MARKS]
+    kinds = [_kept(kind, per_batch, now) for kind in MARKS if kind not in UNDO_KINDS]
+    kinds += [_old_values(kind, now) for kind in UNDO_KINDS]
     kinds.append(_files(now))
     kinds.append(_jobs(now))
-    return Sizes(database, reusable, kinds)
+    return Sizes(
+        database,
+        reusable,
+        kinds,
+        undo=retention.undo_bytes(),
+        max_undo=retention.max_undo_bytes(),
+        max_undo_variable=retention.MAX_UNDO_VARIABLE,
+    )
+
+
+def _old_values(kind: Kind, now: datetime) -> KeptKind:
+    """Of jobs that have ended. Their sizes are exact."""
+    kept = retention.due_jobs(kind, now).filter(image_bytes__gt=0)
+    before = retention.cutoff(kind, now)
+    due = kept.filter(finished_at__lt=before) if before else kept.none()
+    totals = due.order_by().aggregate(number=Count("pk"), size=Sum("image_bytes"))
+    stored = kept.order_by().aggregate(size=Sum("image_bytes"))["size"]
+    oldest = kept.values_list("finished_at", flat=True).first()
+    due_bytes = totals["size"] or 0
+    return _kind(kind, stored or 0, totals["number"], due_bytes, oldest)
 
 
 def _kept(kind: Kind, per_batch: dict[Kind, float], now: datetime) -> KeptKind:
@@ -153,6 +180,7 @@ def _kind(
         bytes=size,
         due=due,
         due_bytes=due_bytes,
+        left_bytes=size - due_bytes if kind in UNDO_KINDS else None,
         thing="file" if kind is Kind.FILES else "job",
         next_at=next_at,
     )

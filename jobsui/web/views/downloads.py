@@ -53,7 +53,12 @@ def plan(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     comparison = comparisons.finished(job)
     if comparison is None:
         raise Http404
-    return _download(compared_rows.plan_csv(comparison), f"{_stem(job)}-plan.csv")
+    try:
+        lines = compared_rows.plan_csv(comparison)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+        return redirect("jobs:detail", code)
+    return _download(lines, f"{_stem(job)}-plan.csv")
 
 
 def _download(lines: Iterator[bytes], name: str) -> StreamingHttpResponse:

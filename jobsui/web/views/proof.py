@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from jobsui.access import lookup
+from jobsui.jobs import retention
 from jobsui.jobs.control import comparisons, proofs
 from jobsui.jobs.enums import ReadState
 from jobsui.jobs.errors import JobsError
@@ -69,6 +70,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "landings": landings,
         "lines": lines,
         "older": older,
+        "rows_notice": retention.rows_of_read_notice(read),
         "sentence": proof_page.sentence(read, job),
         "age": comparison_page.age_seconds(read),
     }

@@ -86,7 +86,7 @@ def test_job_from_a_file_is_launched_and_returned(
         "waits_for": [],
         "limited_by": None,
         "continues_at": None,
-        "pruned": dict.fromkeys(("bodies", "attempts", "results", "file")),
+        "pruned": dict.fromkeys(("undo", "bodies", "attempts", "results", "file")),
     }
     assert len(harness.records()) == 250
 
