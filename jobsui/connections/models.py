@@ -1,6 +1,7 @@
 """Zendesk accounts with their credentials, and their custom objects."""
 
 import uuid
+from dataclasses import replace
 from datetime import date
 from typing import ClassVar
 
@@ -145,6 +146,9 @@ class CustomObject(models.Model):
     description = models.TextField(blank=True)
     # Zendesk's field list as it came, standard fields included; [] until synced.
     fields = models.JSONField(default=list)
+    # {key of a field: {form: when a proof showed it, ISO 8601}}: how the account stores other
+    # values than those that were sent (jobs/mapping/comparison.py).
+    stored_forms = models.JSONField(default=dict)
     record_count = models.BigIntegerField(null=True, blank=True)
     # None: never synced.
     read_at = models.DateTimeField(null=True, blank=True)
@@ -164,7 +168,8 @@ class CustomObject(models.Model):
 
     @property
     def schema(self) -> Schema:
-        return Schema.from_api(self.key, self.fields)
+        schema = Schema.from_api(self.key, self.fields)
+        return replace(schema, stored_forms=self.stored_forms)
 
 
 class ReadPace(models.Model):

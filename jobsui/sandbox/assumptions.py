@@ -84,6 +84,7 @@ class Assumptions:
     unknown_option: str = choice("item", "vanishes", grade="C")
     pattern_match: str = choice("search", "full", grade="D")
     text_spaces: str = choice("kept", "trimmed", grade="D")
+    text_form: str = choice("kept", "composed", "line-feeds", grade="D")
     text_limit: float = number(grade="D")
     length_unit: str = choice("bytes", "characters", grade="C")
     currency_shape: str = choice("number", "object", "string", grade="C")

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -61,7 +62,7 @@ def text(field: Field, value: Json, assumptions: Assumptions) -> str | None:
     """None for a text that is blank once it is trimmed."""
     if not isinstance(value, str):
         raise Invalid("must be a string")
-    stored = value if assumptions.text_spaces == "kept" else value.strip()
+    stored = in_assumed_form(value, assumptions)
     if not stored:
         return None
     limit = assumptions.text_limit
@@ -70,6 +71,17 @@ def text(field: Field, value: Json, assumptions: Assumptions) -> str | None:
     if field.type == "regexp":
         check_pattern(field, stored, assumptions)
     return stored
+
+
+def in_assumed_form(value: str, assumptions: Assumptions) -> str:
+    if assumptions.text_spaces == "trimmed":
+        value = value.strip()
+    match assumptions.text_form:
+        case "composed":
+            return unicodedata.normalize("NFC", value)
+        case "line-feeds":
+            return value.replace("\r\n", "\n")
+    return value
 
 
 def text_size(value: str, assumptions: Assumptions) -> int:

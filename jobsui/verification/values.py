@@ -1,5 +1,6 @@
 """Questions about values: how they come back, and what empties them."""
 
+import unicodedata
 from collections.abc import Mapping
 
 from jobsui.text import counted
@@ -15,6 +16,8 @@ READ_BACK = f"{JOBS}, then {RECORDS}"
 LONG_TEXT = "jobsui " * 1_500
 """About 10,000 characters: less than the 32 KB of a record."""
 SPACED_TEXT = " jobsui verify "
+FORMED_TEXT = "jobsui e\u0301\r\nverify"
+"""An accent that is a character of its own, and a line end of two."""
 BLANKS: dict[str, Json] = {"text": "", "textarea": "", "multiselect": []}
 UNKNOWN_OPTION = "jobsui_verify_unknown"
 COMPARES = (
@@ -128,6 +131,27 @@ def null_checkbox(writes: Writes) -> Finding:
     value = value_of(scratch.record(external_id), each)
     form = str(value).lower() if isinstance(value, bool) else shape(value)
     return Finding(value is None, form if run.succeeded else run.described())
+
+
+@asks(
+    "text-form",
+    "Do texts keep their characters and line ends?",
+    assumed="Yes.",
+    source=Source.OPEN,
+    request=READ_BACK,
+    depends="A proof of landing counts another form as altered, and remembers it: "
+    "comparisons take it as the same from then on.",
+)
+def text_form(writes: Writes) -> Finding:
+    each = writes.scratch.field_of("textarea", "text")
+    run, external_id = writes.scratch.create("form", {each.key: FORMED_TEXT})
+    if not run.succeeded:
+        raise CannotAsk(run.described())
+    value = value_of(writes.scratch.record(external_id), each)
+    if value == FORMED_TEXT:
+        return Finding(True, "kept")
+    is_composed = value == unicodedata.normalize("NFC", FORMED_TEXT)
+    return Finding(False, "composed" if is_composed else "changed")
 
 
 @asks(
@@ -389,6 +413,7 @@ PROBES = (
     date_shape,
     unset_checkbox,
     null_checkbox,
+    text_form,
     text_spaces,
     multiselect_order,
     omitted_field,

@@ -43,6 +43,7 @@ object_urls = [
     path(
         "<int:pk>/template.xlsx", objects.template, {"suffix": "xlsx"}, "template_xlsx"
     ),
+    path("<int:pk>/forget-form/", objects.forget_form, name="forget_form"),
     path("<int:pk>/mappings/", saved_mappings.of_object, name="mappings"),
     path("<int:pk>/records/", records.history, name="records"),
     path("<int:pk>/request/", requests.prepare, name="request"),

@@ -4,7 +4,7 @@ what is unknown is kept."""
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -116,6 +116,11 @@ class Schema:
     name_rules: NameRules = NameRules()
     fingerprint: str = ""
     """Changes exactly when something changes that rows are checked against."""
+    stored_forms: Mapping[str, Collection[str]] = field(
+        default_factory=dict, compare=False
+    )
+    """{key of a field: the forms that the account gives to its values}, as proofs have shown
+    (jobs/mapping/comparison.py)."""
     _by_key: Mapping[str, Field] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -460,6 +460,11 @@ def value_of_a_text_with_spaces(api: Api) -> Any:
     return value_after(api, "note", "b", " a ")
 
 
+@shows("text-form", kept="e\u0301\r\na", composed="\xe9\r\na", line_feeds="e\u0301\na")
+def value_of_a_text_in_another_form(api: Api) -> Any:
+    return value_after(api, "note", "b", "e\u0301\r\na")
+
+
 @shows("text-limit", _0="ab", _1="Failed")
 def value_of_two_letters(api: Api) -> Any:
     return value_after(api, "note", "a", "ab")

@@ -49,6 +49,7 @@ MATRIX = {
     "objects/<int:pk>/refresh/": ACT,
     "objects/<int:pk>/template.csv": PAGE,
     "objects/<int:pk>/template.xlsx": PAGE,
+    "objects/<int:pk>/forget-form/": ACT,
     "objects/<int:pk>/mappings/": PAGE,
     "objects/<int:pk>/records/": PAGE,
     "objects/<int:pk>/request/": PAGE,

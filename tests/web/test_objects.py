@@ -8,6 +8,7 @@ from jobsui.connections.models import CustomObject
 from tests.factories import make_connection, make_object
 from tests.harness import GADGET, Harness
 from tests.web import stages
+from tests.web.pages import visible
 
 pytestmark = pytest.mark.django_db
 
@@ -167,3 +168,23 @@ def test_refresh_that_fails_says_why(operator: Client) -> None:
     page = operator.post(f"/objects/{stages.gadget().pk}/refresh/", follow=True)
 
     assert "The host refused the connection." in page.text
+
+
+def test_form_of_stored_values_can_be_forgotten(operator: Client) -> None:
+    thing = stages.gadget()
+    seen = "2026-11-30T12:00:00+00:00"
+    thing.stored_forms = {"serial": {"trimmed": seen}}
+    thing.save()
+
+    before = operator.get(f"/objects/{thing.pk}/").text
+    after = operator.post(
+        f"/objects/{thing.pk}/forget-form/",
+        {"field": "serial", "form": "trimmed"},
+        follow=True,
+    ).text
+
+    assert "serial Without spaces and line breaks at the ends 30 Nov 2026" in visible(
+        before
+    )
+    assert "Forgotten. serial is compared exactly again." in visible(after)
+    assert "Stored in another form" not in after

@@ -49,6 +49,8 @@ class PageFound:
     """How many values change, by their names."""
     blanks: Counter[str] = field(default_factory=Counter)
     """How many of them become blank."""
+    forms: set[tuple[str, str]] = field(default_factory=set)
+    """(key of a field, form in which the account stored its value), of a proof."""
 
 
 def prove_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
@@ -67,6 +69,9 @@ def prove_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
         if result.image is not None:
             page.images[index] = result.image
         page.changed.update(result.altered)
+        page.forms.update(
+            (key, form) for key, forms in result.forms.items() for form in forms
+        )
     return page
 
 

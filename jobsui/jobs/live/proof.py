@@ -1,11 +1,11 @@
 """Proof of landing: whether a record is what a job has sent, field by field."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from jobsui.jobs.enums import Action, Landing
-from jobsui.jobs.mapping.comparison import Likeness
+from jobsui.jobs.mapping.comparison import Form, Likeness, forms_of
 from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image, held, likeness_of
 from jobsui.zendesk.payloads import Json, Record, Schema
 
@@ -27,6 +27,8 @@ class Proved:
     """Of records that are not as sent: what they hold instead."""
     altered: Sequence[str] = ()
     """The names of the values that differ."""
+    forms: Mapping[str, Sequence[Form]] = field(default_factory=dict)
+    """{key of a field: the forms in which the account stored what was sent}."""
 
 
 def proved(
@@ -50,7 +52,21 @@ def proved(
         landing = Landing.CHANGED_SINCE
     differing_values = {name: held(record, name) for name in differing}
     image = Image(record.id, record.updated_at, record.updated_by, differing_values)
-    return Proved(landing, image, differing)
+    # What somebody has changed since says nothing about the account.
+    is_as_stored = landing is Landing.ALTERED
+    forms = _forms(sent["item"], record, differing) if is_as_stored else {}
+    return Proved(landing, image, differing, forms)
+
+
+def _forms(
+    item: Mapping[str, Json], record: Record, differing: Sequence[str]
+) -> dict[str, Sequence[Form]]:
+    return {
+        key: forms
+        for key, value in (item.get(FIELDS) or {}).items()
+        if f"{FIELDS}.{key}" in differing
+        and (forms := forms_of(value, record.fields.get(key)))
+    }
 
 
 def _likeness_by_name(

@@ -32,7 +32,7 @@ from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import pack, unpack
 from jobsui.jobs.preparation.file_reading import Stopped
-from jobsui.jobs.records import images, sizes
+from jobsui.jobs.records import images, sizes, stored_forms
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
 
@@ -272,6 +272,8 @@ class _Pages:
                     if found.items
                 ],
             )
+            forms = {each for found in self._found.values() for each in found.forms}
+            stored_forms.learn(self._read.job, forms)
             _add_up(read, self._found)
             read.started_at = read.started_at or now
             read.version += 1

@@ -1,9 +1,11 @@
 """Whether a record holds what was sent: the product's one comparison of values."""
 
+import itertools
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Mapping
 from decimal import Decimal, InvalidOperation
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from jobsui.zendesk.payloads import Json, Record
 
@@ -35,10 +37,32 @@ class Likeness(IntEnum):
     """The same JSON."""
 
 
-def likeness(sent: Json, held: Json, field_type: str = ANY_TYPE) -> Likeness:
-    """Of the value that a record holds. `field_type`: Zendesk's name of it."""
+class Form(StrEnum):
+    """How an account may store another value than the one that was sent."""
+
+    TRIMMED = "trimmed"
+    LINE_ENDS = "line_ends"
+    COMPOSED = "composed"
+    UNCHECKED = "unchecked"
+    """false for an empty checkbox"""
+
+
+TEXT_FORMS = (Form.TRIMMED, Form.LINE_ENDS, Form.COMPOSED)
+
+
+def likeness(
+    sent: Json,
+    held: Json,
+    field_type: str = ANY_TYPE,
+    stored_forms: Collection[str] = (),
+) -> Likeness:
+    """Of the value that a record holds. `field_type`: Zendesk's name of it. `stored_forms`:
+    the forms that the account is known to give to values of the field; in these they are
+    equal."""
     if type(sent) is type(held) and sent == held:
         return Likeness.EXACT
+    if stored_forms and _is_in_form(sent, held, stored_forms):
+        return Likeness.EQUAL
     sent = _amount(sent)
     held = _amount(held)
     if _is_blank(sent) and _is_blank(held):
@@ -48,6 +72,36 @@ def likeness(sent: Json, held: Json, field_type: str = ANY_TYPE) -> Likeness:
     if _is_blank(sent) or _is_blank(held):
         return Likeness.DIFFERENT
     return _likeness_of_values(sent, held, field_type)
+
+
+def forms_of(sent: Json, held: Json) -> tuple[Form, ...]:
+    """The fewest forms that explain why another value is held than the one that was sent; ()
+    if none do, or if the values are the same."""
+    if sent == held:
+        return ()
+    if _is_in_form(sent, held, [Form.UNCHECKED]):
+        return (Form.UNCHECKED,)
+    for number in range(1, len(TEXT_FORMS) + 1):
+        for forms in itertools.combinations(TEXT_FORMS, number):
+            if _is_in_form(sent, held, forms):
+                return forms
+    return ()
+
+
+def _is_in_form(sent: Json, held: Json, forms: Collection[str]) -> bool:
+    if held is False:
+        return Form.UNCHECKED in forms and _is_blank(sent)
+    stored = "" if held is None else held
+    if not isinstance(sent, str) or not isinstance(stored, str):
+        return False
+    if Form.COMPOSED in forms:
+        sent = unicodedata.normalize("NFC", sent)
+    if Form.LINE_ENDS in forms:
+        sent = _with_line_feeds(sent)
+        stored = _with_line_feeds(stored)
+    if Form.TRIMMED in forms:
+        sent = sent.strip()
+    return bool(sent == stored)
 
 
 def holds(record: Record, item: Mapping[str, Json]) -> bool:
@@ -143,7 +197,11 @@ def _day(text: str) -> str:
 
 
 def _normalized(text: str) -> str:
-    return text.replace("\r\n", "\n").strip()
+    return unicodedata.normalize("NFC", _with_line_feeds(text)).strip()
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _equal(is_equal: bool) -> Likeness:

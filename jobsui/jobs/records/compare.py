@@ -87,7 +87,8 @@ def held(record: Record, name: str) -> Json:
 
 def likeness_of(name: str, sent: Json, now: Json, schema: Schema) -> Likeness:
     """Of two values of this name."""
-    return likeness(sent, now, schema.type_of(name.removeprefix(f"{FIELDS}.")))
+    key = name.removeprefix(f"{FIELDS}.")
+    return likeness(sent, now, schema.type_of(key), schema.stored_forms.get(key, ()))
 
 
 def is_equal(name: str, one: Json, other: Json, schema: Schema) -> bool:
@@ -124,8 +125,9 @@ def _changes(
         now = fields.get(key)
         if value == now and type(value) is type(now):
             continue
-        if likeness(value, now, schema.type_of(key)) < Likeness.EQUAL:
-            changes[f"{FIELDS}.{key}"] = value
+        name = f"{FIELDS}.{key}"
+        if likeness_of(name, value, now, schema) < Likeness.EQUAL:
+            changes[name] = value
     return changes
 
 

@@ -7,7 +7,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from jobsui.access import lookup
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
+from jobsui.jobs.records import stored_forms
 from jobsui.jobs.reports import templates
+from jobsui.web import stored_forms_page
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.objects import ObjectKeyForm
 from jobsui.web.http import HtmxRequest
@@ -37,7 +39,11 @@ def object_list(request: HtmxRequest) -> HttpResponse:
 @require_safe
 def detail(request: HtmxRequest, pk: int) -> HttpResponse:
     custom_object = lookup.custom_object(request.user, pk)
-    page = {"object": custom_object, "schema": custom_object.schema}
+    page = {
+        "object": custom_object,
+        "schema": custom_object.schema,
+        "stored_forms": stored_forms_page.lines(custom_object),
+    }
     return render(request, "objects/detail.html", page)
 
 
@@ -71,6 +77,16 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
         messages.error(request, explain(error))
     else:
         messages.success(request, f"{custom_object.key} refreshed.")
+    return redirect("objects:detail", pk)
+
+
+@post_only
+def forget_form(request: HtmxRequest, pk: int) -> HttpResponse:
+    """Compare values of a field exactly again."""
+    custom_object = lookup.custom_object(request.user, pk)
+    field = request.POST.get("field", "")
+    stored_forms.forget(custom_object, field, request.POST.get("form", ""))
+    messages.success(request, f"Forgotten. {field} is compared exactly again.")
     return redirect("objects:detail", pk)
 
 
