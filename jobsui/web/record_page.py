@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobsui.jobs import retention
+from jobsui.jobs.control import undo
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.reports import compared_rows
 from jobsui.jobs.reports.compared_rows import ComparedValue, Labels
@@ -21,6 +22,7 @@ class Line:
     has_new: bool
     notice: str
     """Why there are no old values, if they were deleted."""
+    may_undo: bool
 
 
 def line(touch: Touch, labels: Labels) -> Line:
@@ -44,6 +46,8 @@ def line(touch: Touch, labels: Labels) -> Line:
         has_old=bool(old),
         has_new=bool(new),
         notice=_notice(touch),
+        may_undo=touch.result.outcome != Outcome.UNCHANGED
+        and bool(undo.undoable_rows(touch.job)),
     )
 
 

@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from django.http import QueryDict
+
 from jobsui import paging
 from jobsui.jobs import retention
 from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Outcome
+from jobsui.jobs.live import undo_rows
+from jobsui.jobs.live.reasons import Reason
+from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import BatchImages, Job, RecordRead
-from jobsui.jobs.reports import compared_rows, undone_rows
+from jobsui.jobs.reports import compared_rows, job_changes, undone_rows
+from jobsui.jobs.reports.compared_rows import ChangedField
 from jobsui.jobs.reports.undone_rows import UndoList, UndoneRows
 from jobsui.text import counted
 from jobsui.web import comparison_page
@@ -22,6 +28,8 @@ LISTS = {
     UndoList.IMPOSSIBLE: ("Cannot be undone", "Not undone"),
 }
 """{list: its heading before and after the launch}."""
+MAX_ROWS_TEXT = 10_000
+MAX_TICKED = 1_000
 NOT_KEPT = (
     "What their records held before was not kept, because the job was not compared with "
     "Zendesk before its launch."
@@ -41,7 +49,82 @@ class Tab:
 @dataclass(frozen=True, slots=True)
 class Line:
     grid: GridRow
-    note: str
+    reasons: Sequence[Reason]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChoice:
+    """A field that the undone job changed, as a check box."""
+
+    field: ChangedField
+    restored: int | None
+    """How many of its cells the undo puts back; None: it is not chosen, or not known yet."""
+    is_chosen: bool
+
+
+class Choice:
+    """What a person wants to undo of a job, as a form."""
+
+    def __init__(self, job: Job, data: QueryDict | None = None) -> None:
+        self._is_sent = data is not None and "chosen" in data
+        self._fields = job_changes.changed_fields(job)
+        self._ticked = set(data.getlist("field")) if data is not None else set()
+        self.rows_text = _rows_text(data) if data is not None else ""
+        self.ranges: RowRanges | None = None
+        self.errors: dict[str, str] = {}
+        if self._is_sent:
+            self._read()
+
+    @property
+    def fields(self) -> list[FieldChoice]:
+        return [
+            FieldChoice(each, None, not self._is_sent or each.name in self._ticked)
+            for each in self._fields
+        ]
+
+    @property
+    def names(self) -> list[str] | None:
+        """Of the chosen values; None: all."""
+        if not self._is_sent:
+            return None
+        chosen = [each.name for each in self._fields if each.name in self._ticked]
+        return None if len(chosen) == len(self._fields) else chosen
+
+    def _read(self) -> None:
+        try:
+            self.ranges = RowRanges.parsed(self.rows_text) or None
+        except ValueError as error:
+            self.errors["rows"] = (
+                f"“{error}” is neither a row number nor a range such as 2-500."
+            )
+        if self.names == []:
+            self.errors["fields"] = "Choose at least one field."
+
+
+def _rows_text(data: QueryDict) -> str:
+    """What was entered, or the rows that were ticked on a page of the job."""
+    if "rows" in data:
+        return str(data["rows"])[:MAX_ROWS_TEXT]
+    numbers = map(paging.parse_integer, data.getlist("row")[:MAX_TICKED])
+    return str(RowRanges.of(number for number in numbers if number))
+
+
+def plan_fields(undo: Job, read: RecordRead) -> list[FieldChoice]:
+    """What a planned undo puts back, field by field."""
+    if undo.parent is None:
+        return []
+    chosen = undo_rows.chosen_fields(undo)
+    return [
+        FieldChoice(
+            each,
+            restored=read.changed_cells.get(each.name, (0, 0))[0]
+            if is_chosen
+            else None,
+            is_chosen=is_chosen,
+        )
+        for each in job_changes.changed_fields(undo.parent)
+        for is_chosen in [chosen is None or each.name in chosen]
+    ]
 
 
 def effects(job: Job) -> list[str]:
@@ -101,6 +184,7 @@ class Lists:
 
     def __init__(self, undo: Job, read: RecordRead, query: Any) -> None:
         read.job = undo
+        self.can_choose = undo.is_draft
         self._read = read
         self._labels = compared_rows.labels_of(undo)
         self._is_launched = not undo.is_draft
@@ -111,6 +195,11 @@ class Lists:
         )
         self.after = paging.parse_integer(query.get("after", "")) or 0
         self.chosen = self._chosen(query.get("list", ""))
+
+    @property
+    def shows_choices(self) -> bool:
+        """Whether the rows have check boxes."""
+        return self.can_choose and self.chosen is UndoList.RESTORED
 
     @property
     def heading(self) -> str:
@@ -130,11 +219,12 @@ class Lists:
 
     def page(self) -> tuple[Sequence[Line], str]:
         """The rows, and the cursor of the next page."""
-        if not self._count(self.chosen):
+        left_out = self.rows.left_out if self.shows_choices else 0
+        if not self._count(self.chosen) + left_out:
             return [], ""
         found = undone_rows.page(self._read, self.chosen, after=self.after)
         lines = [
-            Line(comparison_page.grid_row(row.compared, self._labels), row.note)
+            Line(comparison_page.grid_row(row.compared, self._labels), row.reasons)
             for row in found.entries
         ]
         return lines, found.older

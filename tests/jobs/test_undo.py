@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 import requests
 
-from jobsui.jobs.control import actions, comparisons, undo
+from jobsui.jobs.control import actions, comparisons, retries, undo
 from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import history_index
+from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import Job
+from jobsui.jobs.reports import undone_rows
 from tests.harness import Harness, gadgets
 
 
@@ -34,8 +36,14 @@ def make(harness: Harness, count: int) -> Job:
     return finish(harness, harness.checked(gadgets(count), Action.CREATE))
 
 
-def undo_of(harness: Harness, job: Job, rows: list[int] | None = None) -> Job:
-    undone = undo.create(job, by=None, rows=rows)
+def undo_of(
+    harness: Harness,
+    job: Job,
+    rows: list[int] | None = None,
+    fields: list[str] | None = None,
+) -> Job:
+    chosen = None if rows is None else RowRanges.of(rows)
+    undone = undo.create(job, by=None, rows=chosen, fields=fields)
     harness.task_queue.run_all()
     read = undo.current(undone)
     assert read is not None
@@ -242,3 +250,98 @@ def test_external_id_taken_again_is_kept(harness: Harness) -> None:
 
     assert outcomes(harness, undone) == [("unchanged", "Kept")]
     assert contents(harness)["g-1"][0] == "Another"
+
+
+def test_chosen_fields_are_undone(harness: Harness) -> None:
+    harness.object()
+    make(harness, 2)
+    rows = [
+        {**gadgets(1)[0], "price": "100", "name": "New 1"},
+        {**gadgets(2)[1], "name": "New 2"},
+        {**gadgets(3)[2], "name": "New 3"},
+    ]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+
+    undone = undo_of(harness, job, fields=["name"])
+
+    after = contents(harness)
+    assert [after[key][0] for key in sorted(after)] == ["Gadget 1", "Gadget 2", "New 3"]
+    assert after["g-1"][1]["price"] == 100
+    assert undone.rows == 2
+    assert undone.counts["updated"] == 2
+
+
+def test_second_undo_takes_the_fields_that_are_left(harness: Harness) -> None:
+    harness.object()
+    make(harness, 1)
+    before = contents(harness)
+    rows = [{"external_id": "g-1", "price": "100", "name": "New 1"}]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+
+    undo_of(harness, job, fields=["name"])
+    undo_of(harness, job)
+
+    assert contents(harness) == before
+
+
+def test_rows_that_were_left_out_of_an_undo_stay(harness: Harness) -> None:
+    harness.object()
+    make(harness, 3)
+    rows = [{"external_id": f"g-{n}", "price": "100"} for n in (1, 2, 3)]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    draft = undo.create(job, by=None)
+    harness.task_queue.run_all()
+    read = undo.current(draft)
+    assert read is not None
+
+    comparisons.leave_out(read, [3], is_left_out=True)
+    planned = undone_rows.planned(read)
+    undone = finish(harness, draft)
+
+    done = undone_rows.done(undone, read)
+    prices = {key: fields["price"] for key, (_, fields) in contents(harness).items()}
+    assert planned.changes == done.changes == 2
+    assert planned.left_out == done.left_out == 1
+    assert done.impossible == 0
+    assert prices == {"g-1": 1.5, "g-2": 100, "g-3": 3.5}
+
+
+def test_choice_without_rows_is_not_launched(harness: Harness) -> None:
+    harness.object()
+    job = make(harness, 1)
+    draft = undo.create(job, by=None, rows=RowRanges.of([7]))
+    harness.task_queue.run_all()
+    draft.refresh_from_db()
+
+    with pytest.raises(NotPossibleNow, match="nothing in the chosen rows"):
+        actions.launch(draft, by=None)
+
+
+def test_reasons_name_later_jobs_and_fields_as_people_do(harness: Harness) -> None:
+    harness.object()
+    make(harness, 1)
+    rows = [{"external_id": "g-1", "price": "100", "name": "New 1"}]
+    first = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    later = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+
+    undone = undo_of(harness, first)
+
+    [row] = harness.results(undone)
+    launched = f"{later.created_at:%-d %b %Y, %H:%M} UTC"
+    assert row["_error"] == (
+        f"Name, Price are kept: a later job (rows.csv, launched {launched}) wrote them or "
+        "found them so."
+    )
+
+
+def test_undo_with_failed_rows_is_not_retried(harness: Harness) -> None:
+    harness.object()
+    make(harness, 1)
+    rows = [{"external_id": "g-1", "price": "100"}]
+    job = finish(harness, harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID))
+    undone = undo_of(harness, job)
+
+    assert undone.failed == 1
+    assert "retry" not in actions.may(undone)
+    with pytest.raises(NotPossibleNow, match="nothing to retry"):
+        retries.create_retry(undone, by=None)

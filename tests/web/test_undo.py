@@ -63,7 +63,7 @@ def lines(client: Client, address: str) -> list[tuple[int, list[tuple[str, str]]
         (
             line.grid.row.row,
             [(value.old, value.new) for _, value in line.grid.values],
-            line.note,
+            " ".join(map(str, line.reasons)),
         )
         for line in client.get(address).context["lines"]
     ]
@@ -187,7 +187,7 @@ def test_launched_undo_shows_what_it_has_put_back(
     assert answer["Location"] == path(draft, "")
     assert Job.objects.get(pk=draft.pk).state == JobState.COMPLETED
     assert "Put back 2 records: 2 changed" in visible(page)
-    assert counters(page)["put back or kept"] == "3"
+    assert counters(page)["updated"] == "2"
     assert "Undo of 3 rows of the job of" in visible(page)
     assert "Retry" not in visible(page)
     assert [row for row, _, _ in lines(operator, path(draft, ""))] == [2, 4]
@@ -275,3 +275,130 @@ def test_long_plan_has_pages(operator: Client, harness: Harness) -> None:
         query = f"?list=restored&after={answer.context['older']}"
 
     assert shown == list(range(2, 122))
+
+
+def two_fields(harness: Harness) -> Job:
+    """A compared job that has changed the price of two records, and the name of one."""
+    harness.object()
+    ended(harness, harness.checked(gadgets(2), Action.CREATE))
+    rows = [
+        {"external_id": "g-1", "name": "New 1", "price": "100"},
+        {"external_id": "g-2", "name": "Gadget 2", "price": "100"},
+    ]
+    job = harness.checked(rows, UPSERT)
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    return ended(harness, job)
+
+
+@transactional
+def test_question_offers_the_fields_that_the_job_changed(
+    operator: Client, harness: Harness
+) -> None:
+    job = two_fields(harness)
+
+    text = visible(operator.get(path(job, "undo/")).text)
+
+    assert "Price 2 values changed" in text
+    assert "Name 1 value changed" in text
+
+
+@transactional
+def test_chosen_rows_and_fields_are_planned(operator: Client, harness: Harness) -> None:
+    job = two_fields(harness)
+
+    operator.post(path(job, "undo/"), {"chosen": "1", "rows": "2", "field": ["name"]})
+    harness.task_queue.run_all()
+
+    draft = job.retries.get()
+    text = visible(operator.get(path(draft)).text)
+    assert lines(operator, path(draft)) == [(2, [("New 1", "Gadget 1")], "")]
+    assert "Only the rows 2 are undone." in text
+    assert "Name 1 value changed, 1 put back" in text
+
+
+@transactional
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        (
+            {"rows": "two", "field": ["name"]},
+            "“two” is neither a row number nor a range such as 2-500.",
+        ),
+        ({"rows": ""}, "Choose at least one field."),
+    ],
+)
+def test_choice_that_is_not_possible_is_asked_again(
+    operator: Client, harness: Harness, sent: dict[str, Any], message: str
+) -> None:
+    job = two_fields(harness)
+
+    answer = operator.post(path(job, "undo/"), {"chosen": "1", **sent})
+
+    assert message in visible(answer.text)
+    assert not job.retries.exists()
+
+
+@transactional
+def test_undo_is_planned_again_with_other_fields(
+    operator: Client, harness: Harness
+) -> None:
+    draft = planned(harness, two_fields(harness))
+    fields = path(draft, "undo-plan/fields/")
+    both = ["name", "custom_object_fields.price"]
+
+    operator.post(fields, {"chosen": "1", "field": both[:1]})
+    harness.task_queue.run_all()
+    narrowed = lines(operator, path(draft))
+    operator.post(fields, {"chosen": "1", "field": both})
+    harness.task_queue.run_all()
+
+    assert narrowed == [(2, [("New 1", "Gadget 1")], "")]
+    assert [row for row, _, _ in lines(operator, path(draft))] == [2, 3]
+    draft.refresh_from_db()
+    assert draft.rows == 2
+
+
+@transactional
+def test_rows_of_a_plan_are_left_out(operator: Client, harness: Harness) -> None:
+    harness.object()
+    job = ended(harness, harness.checked(gadgets(3), Action.CREATE))
+    draft = planned(harness, job)
+
+    answer = operator.post(
+        path(draft, "undo-plan/rows/"),
+        {"shown": ["2", "3", "4"], "row": ["2", "4"]},
+        headers=HTMX,
+    )
+    operator.post(path(draft, "undo-plan/launch/"), {"start": "all", "confirm": "2"})
+    harness.task_queue.run_all()
+
+    assert "Puts back 2 records: 2 to delete" in visible(answer.text)
+    assert "Type 2 to delete 2 records" in visible(answer.text)
+    assert sorted(harness.records()) == ["g-2"]
+    page = operator.get(path(draft, "")).text
+    assert counters(page)["left out"] == "1"
+
+
+@transactional
+def test_kept_rows_link_to_the_later_job(operator: Client, harness: Harness) -> None:
+    first = updated(harness, 1)
+    rows = [{"external_id": "g-1", "price": "200"}]
+    later = harness.checked(rows, UPSERT)
+    comparisons.start(later, by=None)
+    harness.task_queue.run_all()
+    later = ended(harness, later)
+    draft = planned(harness, first)
+
+    page = operator.get(path(draft, "undo-plan/?list=kept")).text
+
+    assert f'<a href="/jobs/{later.code}/">rows.csv, launched ' in page
+    assert "Price is kept: a later job (" in page
+
+
+def test_ticked_rows_of_a_batch_are_asked_for(operator: Client) -> None:
+    job = stages.settled()
+
+    page = operator.get(path(job, "undo/?row=2&row=3&row=9"))
+
+    assert 'value="2-3, 9"' in page.text

@@ -1,33 +1,49 @@
 """Undoing a job: a job of its own, which puts back what it can."""
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 
 from jobsui.jobs.enums import OVER, Action, JobState, ParentRows, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.mapping.options import UNDO_ROWS, Options
+from jobsui.jobs.live.row_ranges import RowRanges
+from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS, Options
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.models.record_read import OPEN
 from jobsui.jobs.preparation import checker
 from jobsui.jobs.queueing import enqueue
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
 OPEN_JOB = (
     "Another job of this object has not ended. What it writes is not known yet: wait for it, "
     "or cancel it."
 )
+NOTHING_CHOSEN = "The job has changed nothing in the chosen rows and fields."
 NOT_INDEXED = (
     "A later job has ended just now, and its records are not in the history yet. Try again in "
     "a minute."
 )
 
 
-def create(job: Job, *, by: Actor, rows: Collection[int] | None = None) -> Job:
-    """A draft that undoes a job that has ended, or some of its rows. Its records are read
+def create(
+    job: Job,
+    *,
+    by: Actor,
+    rows: RowRanges | None = None,
+    fields: Collection[str] | None = None,
+) -> Job:
+    """A draft that undoes a job that has ended. `rows`: only these; `fields`: only these
+    values of records that were changed, by their names as in an Image. Its records are read
     first. Raises NotPossibleNow."""
     _require_undoable(job)
+    # Nothing is put back over what somebody changes meanwhile.
+    options = Options(refuse_changed="strict").to_json()
+    if rows is not None:
+        options[UNDO_ROWS] = rows.to_json()
     require_quiet(job)
     person = None if isinstance(by, str) else by
     with transaction.atomic():
@@ -38,25 +54,16 @@ def create(job: Job, *, by: Actor, rows: Collection[int] | None = None) -> Job:
             file=job.file,
             parent=job,
             parent_rows=ParentRows.UNDONE,
-            options=_options(rows),
-            rows=job.succeeded if rows is None else len(rows),
+            options=_with_choice(options, fields),
+            # At most: `live/pages.py` counts them.
+            rows=job.succeeded,
             state=JobState.READY,
             created_by=person,
             **job.run_settings.columns,
         )
-        undo.checked_fingerprint = checker.fingerprint(undo)
-        undo.save(update_fields=["checked_fingerprint"])
-        read = RecordRead.objects.create(
-            job=undo, purpose=Purpose.UNDO, created_by=person
-        )
+        read = _start(undo, person)
     enqueue("divide_rows", read.pk)
     return undo
-
-
-def _options(rows: Collection[int] | None) -> dict[str, Any]:
-    """Nothing is put back over what somebody changes meanwhile."""
-    options = Options(refuse_changed="strict").to_json()
-    return options if rows is None else options | {UNDO_ROWS: sorted(rows)}
 
 
 def current(undo: Job) -> RecordRead | None:
@@ -70,8 +77,29 @@ def undoable_rows(job: Job) -> int:
     return 0 if _obstacle(job) else job.succeeded
 
 
+def chosen_rows(undo: Job) -> RowRanges | None:
+    """None: all."""
+    rows = undo.options.get(UNDO_ROWS)
+    return None if rows is None else RowRanges.from_json(rows)
+
+
 def read_again(undo: Job, *, by: Actor) -> RecordRead:
     """Read the records of a draft again. Raises NotPossibleNow."""
+    return _read_again(undo, by, lambda options: options)
+
+
+def choose_fields(
+    undo: Job, fields: Collection[str] | None, *, by: Actor
+) -> RecordRead:
+    """Put back only these values of records that were changed, or all (None). The records of
+    the draft are read again. Raises NotPossibleNow."""
+    return _read_again(undo, by, lambda options: _with_choice(options, fields))
+
+
+def _read_again(
+    undo: Job, by: Actor, changed: Callable[[dict[str, Any]], dict[str, Any]]
+) -> RecordRead:
+    """`changed`: from the options to those that it has then."""
     person = None if isinstance(by, str) else by
     try:
         with transaction.atomic():
@@ -80,9 +108,8 @@ def read_again(undo: Job, *, by: Actor) -> RecordRead:
                 raise NotPossibleNow("This undo was already launched.")
             own = RecordRead.objects.filter(job=undo, purpose=Purpose.UNDO)
             own.exclude(state__in=OPEN).delete()
-            read = RecordRead.objects.create(
-                job=undo, purpose=Purpose.UNDO, created_by=person
-            )
+            draft.options = changed(draft.options)
+            read = _start(draft, person)
     except IntegrityError:
         raise NotPossibleNow("The records are being read already.") from None
     enqueue("divide_rows", read.pk)
@@ -105,6 +132,8 @@ def require_usable(undo: Job) -> None:
         raise NotPossibleNow(
             read.reason if read and read.reason else "The records are still being read."
         )
+    if not undo.rows:
+        raise NotPossibleNow(NOTHING_CHOSEN)
     if undo.parent is not None:
         require_quiet(undo.parent)
 
@@ -122,6 +151,20 @@ def require_quiet(job: Job) -> None:
         .exists()
     ):
         raise NotPossibleNow(NOT_INDEXED)
+
+
+def _with_choice(
+    options: Mapping[str, Any], fields: Collection[str] | None
+) -> dict[str, Any]:
+    others = {name: value for name, value in options.items() if name != UNDO_FIELDS}
+    return others if fields is None else others | {UNDO_FIELDS: sorted(fields)}
+
+
+def _start(undo: Job, person: "User | None") -> RecordRead:
+    """In the transaction of the caller, who enqueues it."""
+    undo.checked_fingerprint = checker.fingerprint(undo)
+    undo.save(update_fields=["options", "checked_fingerprint"])
+    return RecordRead.objects.create(job=undo, purpose=Purpose.UNDO, created_by=person)
 
 
 def _require_undoable(job: Job) -> None:

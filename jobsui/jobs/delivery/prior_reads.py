@@ -15,7 +15,7 @@ from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Batch, Job, RowResult
 from jobsui.jobs.records import keyed_reads
 from jobsui.jobs.records.before_images import before_again, before_image, changed_since
-from jobsui.jobs.records.compare import Image, label
+from jobsui.jobs.records.compare import Image, label_of
 from jobsui.zendesk.errors import ZendeskError
 from jobsui.zendesk.payloads import Json, Record, Schema
 
@@ -158,11 +158,11 @@ def _refusal(
         return None
     if is_unclear:
         return uncertain(CHANGED_MEANWHILE)._replace(record_id=record.id)
-    message = f"{_changed(changed, record)} {COMPARE_AGAIN}"
+    message = f"{_changed(changed, record, schema)} {COMPARE_AGAIN}"
     return RowResult(Outcome.FAILED, record.id, CHANGED_SINCE, message)
 
 
-def _changed(names: Collection[str], record: Record) -> str:
-    listed = ", ".join(map(label, names))
+def _changed(names: Collection[str], record: Record, schema: Schema) -> str:
+    listed = ", ".join(label_of(name, schema) for name in names)
     who = f" by user {record.updated_by}" if record.updated_by else ""
     return f"The record was changed{who} after the comparison: {listed}."

@@ -44,7 +44,11 @@ class LaterJobs:
         later = launched.filter(
             object_key=job.object_key, created_at__gt=job.created_at
         ).exclude(pk=job.pk)
-        self.jobs = list(later.select_related("parent").order_by("created_at", "pk"))
+        self.jobs = list(
+            later.select_related("file", "parent__parent__file").order_by(
+                "created_at", "pk"
+            )
+        )
 
     def claims_of(self, chains: Mapping[str, Collection[str]]) -> dict[str, Claims]:
         """By the key in `chains`, which has all IDs of each record. Records that no later job

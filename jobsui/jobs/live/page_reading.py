@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jobsui.jobs.enums import Action, Outcome, Purpose
+from jobsui.jobs.enums import Action, Outcome, Purpose, Verdict
 from jobsui.jobs.live import new_ids, undo_rows
 from jobsui.jobs.live.claims import Claims, LaterJobs
 from jobsui.jobs.live.proof import proved
+from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.live.undo import NO_IMAGE, Done, undone
 from jobsui.jobs.records import keyed_reads
 from jobsui.jobs.records.compare import Image, compared, key_of
@@ -29,6 +30,8 @@ class Rows:
     """Of an undo: why it is not known what records held; "" if that was never kept."""
     ids_of_names: Callable[[Sequence[str]], list[str]] | None = None
     """Where names were listed: the IDs of the records that may have them."""
+    fields: Collection[str] | None = None
+    """Of an undo: the names of the values to put back; None: all."""
 
 
 @dataclass(slots=True)
@@ -43,7 +46,7 @@ class PageFound:
     """By the index of the row in the page."""
     items: list[bytes] = field(default_factory=list)
     """Of an undo: what would be sent of each row."""
-    notes: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, Sequence[Reason]] = field(default_factory=dict)
     """By the index of the row: why it is kept or cannot be undone."""
     changed: Counter[str] = field(default_factory=Counter)
     """How many values change, by their names."""
@@ -164,6 +167,7 @@ def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
                 found[0] if found else None,
                 claims.get(done.record_id, Claims()),
                 is_taken=key in taken.records or key in taken.unknown,
+                fields=rows.fields,
             )
         )
     page = PageFound(
@@ -174,8 +178,10 @@ def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
         page.items.append(json.dumps(result.item, ensure_ascii=False).encode())
         if result.image is not None:
             page.images[index] = result.image
-        if result.note:
-            page.notes[index] = result.note.replace(NO_IMAGE, rows.no_image or NO_IMAGE)
+        if result.reasons:
+            page.reasons[index] = _explained(result.reasons, rows)
+        if result.verdict is Verdict.CHANGE and result.image is not None:
+            page.changed.update(result.image.old.keys())
     return page
 
 
@@ -200,6 +206,14 @@ def _unnamed_key(done: Done) -> str:
         return ""
     item = done.item if isinstance(done.item, Mapping) else {}
     return str(item.get("external_id") or "")
+
+
+def _explained(found: Sequence[Reason], rows: Rows) -> list[Reason]:
+    """With why it is not known what the records held, if that was deleted."""
+    if not rows.no_image:
+        return list(found)
+    deleted = Reason(rows.no_image)
+    return [deleted if each == NO_IMAGE else each for each in found]
 
 
 def _deleted_key(done: Done) -> str:

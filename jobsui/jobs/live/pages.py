@@ -6,19 +6,21 @@ from contextlib import closing
 from functools import partial
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 
 from jobsui.files.errors import FileRefused
 from jobsui.jobs import leases, sql
-from jobsui.jobs.enums import Purpose, ReadState
+from jobsui.jobs.enums import JobState, Purpose, ReadState
 from jobsui.jobs.live import sent_rows, stored_problems, undo_rows
 from jobsui.jobs.live.reads import fail, is_of_present_rows
-from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
+from jobsui.jobs.models import Job, ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.preparation import valid_rows
-from jobsui.jobs.preparation.file_reading import SMALLER_FILE, Stopped
+from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
 from jobsui.jobs.preparation.planner import Source
 from jobsui.jobs.queueing import enqueue
+
+TRY_AGAIN = "Try again. If it fails again, the log of the worker says why."
 
 SOURCES: Mapping[Purpose, Source] = {
     Purpose.COMPARE: valid_rows.read,
@@ -46,7 +48,7 @@ def divide(read: RecordRead, *, stopping: threading.Event) -> None:
 
 
 def _give_up(read: RecordRead, _lease: leases.Held, reason: str) -> None:
-    fail(read, f"{reason} {SMALLER_FILE}")
+    fail(read, f"{reason} {TRY_AGAIN}")
 
 
 def _divide(read: RecordRead, lease: leases.Held, stopping: threading.Event) -> None:
@@ -61,6 +63,10 @@ def _divide(read: RecordRead, lease: leases.Held, stopping: threading.Event) -> 
     with transaction.atomic():
         leases.fence(lease)
         _change(read, state=ReadState.READING)
+        if read.purpose == Purpose.UNDO:
+            # Only now it is known how many rows the job and the choice have.
+            rows = read.pages.aggregate(rows=Sum("size"))["rows"] or 0
+            Job.objects.change(read.job, expected=(JobState.READY,), rows=rows)
 
 
 def _keep_lease(lease: leases.Held, stopping: threading.Event, _rows: int = 0) -> None:

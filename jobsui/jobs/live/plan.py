@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jobsui.jobs.enums import Action, Outcome, ParentRows, Verdict
-from jobsui.jobs.live import stored_problems
+from jobsui.jobs.live import reasons, stored_problems
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPage, RecordRead, RowResult
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
@@ -95,7 +95,7 @@ def _rows(page: ReadPage) -> Iterator[_Row]:
     ids = json.loads(unpack(page.blob.record_ids))
     found = images.unpacked(page.blob.images)
     verdicts = bytes(page.blob.verdicts)
-    notes = json.loads(unpack(page.blob.notes)) if page.blob.notes else {}
+    found_reasons = reasons.unpacked(page.blob.notes)
     left_out = unpack_rows(page.blob.left_out) if page.blob.left_out else ()
     together = zip(numbers, lines, verdicts, ids, strict=True)
     for index, (number, line, code, record_id) in enumerate(together):
@@ -106,7 +106,7 @@ def _rows(page: ReadPage) -> Iterator[_Row]:
             record_id,
             image=found.get(index),
             is_left_out=number in left_out,
-            note=notes.get(str(index), ""),
+            note=reasons.sentences(found_reasons.get(index, ())),
         )
 
 

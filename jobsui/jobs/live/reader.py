@@ -24,7 +24,7 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.jobs import account_client, leases, retention, sql
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
-from jobsui.jobs.live import name_list
+from jobsui.jobs.live import name_list, reasons, undo_rows
 from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.page_reading import READS, PageFound, Rows
 from jobsui.jobs.live.reads import end, fail, is_of_present_rows
@@ -103,6 +103,7 @@ class _Pages:
             schema_of(job),
             LaterJobs(job.parent) if is_undo and job.parent else None,
             retention.undo_notice(job.parent) if is_undo and job.parent else "",
+            fields=undo_rows.chosen_fields(job),
         )
         self._read_lines = READS[Purpose(read.purpose)]
         self._waiting: deque[tuple[int, bytes]] = deque()
@@ -258,7 +259,7 @@ class _Pages:
                         found.verdicts,
                         _packed(found.record_ids),
                         images.packed(found.images),
-                        _packed(found.notes) if found.notes else b"",
+                        reasons.packed(found.reasons),
                     )
                     for pk, found in self._found.items()
                 ],
@@ -303,7 +304,7 @@ def _lease_name(read: RecordRead) -> str:
     return f"records:{read.pk}"
 
 
-def _packed(found: list[str] | dict[int, str]) -> bytes:
+def _packed(found: list[str]) -> bytes:
     return pack(json.dumps(found).encode())
 
 

@@ -4,7 +4,7 @@ A line of a page is JSON: {"action", "outcome", "id", "item", "at"}. "id" is tha
 record, "" if Zendesk has not named it; "at" is when the batch got its last result."""
 
 import json
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Container, Generator, Iterator
 
 from jobsui.files.errors import FileRefused
 from jobsui.jobs.enums import SUCCEEDED
@@ -17,8 +17,10 @@ BATCHES_PER_CHUNK = 100
 
 type SentRow = tuple[int, bytes]
 """(row number, line)"""
-type LineOf = Callable[[BatchBlob], Callable[[int, dict[str, Json]], dict[str, Json]]]
-"""Of a batch: a function that completes the line of a row, by the index in the batch."""
+type Complete = Callable[[int, dict[str, Json]], dict[str, Json] | None]
+"""Completes the line of a row, by its index in the batch; None: the row is left out."""
+type LineOf = Callable[[BatchBlob], Complete]
+"""Of a batch."""
 
 
 def read(
@@ -29,7 +31,7 @@ def read(
 
 
 def read_lines(
-    job: Job, after: int, line_of: LineOf, wanted: Collection[int] | None = None
+    job: Job, after: int, line_of: LineOf, wanted: Container[int] | None = None
 ) -> Generator[list[Chunk]]:
     """`wanted`: only these rows."""
     while blobs := _blobs(job, after):
@@ -56,9 +58,7 @@ def _blobs(job: Job, after: int) -> list[BatchBlob]:
     return list(ordered[:BATCHES_PER_CHUNK])
 
 
-def _rows(
-    blob: BatchBlob, complete: Callable[[int, dict[str, Json]], dict[str, Json]]
-) -> Iterator[SentRow]:
+def _rows(blob: BatchBlob, complete: Complete) -> Iterator[SentRow]:
     batch = blob.batch
     at = batch.done_at.isoformat() if batch.done_at else ""
     try:
@@ -80,7 +80,8 @@ def _rows(
             "at": at,
         }
         completed = complete(index, line)
-        yield number, json.dumps(completed, ensure_ascii=False).encode()
+        if completed is not None:
+            yield number, json.dumps(completed, ensure_ascii=False).encode()
 
 
 def _pages(rows: list[SentRow]) -> Iterator[PlannedBatch]:

@@ -2,31 +2,45 @@
 
 A line of a page is JSON: {"action", "outcome", "id", "item", "at", "image", "began"}."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import astuple
+from functools import partial
 
 from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.live import sent_rows
-from jobsui.jobs.live.undo import Done
-from jobsui.jobs.mapping.options import UNDO_ROWS
+from jobsui.jobs.live.row_ranges import RowRanges
+from jobsui.jobs.live.undo import Done, names_of
+from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS
 from jobsui.jobs.models import BatchBlob, BatchImages, Job
 from jobsui.jobs.preparation.pending_rows import Chunk
 from jobsui.jobs.records import images
 from jobsui.jobs.records.compare import Image
 from jobsui.zendesk.payloads import Json
 
+CHANGING = frozenset({Outcome.UPDATED, Outcome.CREATED_OR_UPDATED})
+
 
 def read(
     job: Job, after: int, _keep_lease: Callable[[int], None]
 ) -> Generator[list[Chunk]]:
     """Those behind row `after`. Raises FileRefused if a batch cannot be read."""
-    chosen = job.options.get(UNDO_ROWS)
-    wanted = None if chosen is None else frozenset(chosen)
+    rows = job.options.get(UNDO_ROWS)
+    wanted = None if rows is None else RowRanges.from_json(rows)
+    fields = chosen_fields(job)
     assert job.parent is not None  # noqa: S101  # An undo has one.
-    return sent_rows.read_lines(job.parent, after, _line_of, wanted)
+    line_of = partial(_line_of, fields=fields)
+    return sent_rows.read_lines(job.parent, after, line_of, wanted)
 
 
-def _line_of(blob: BatchBlob) -> Callable[[int, dict[str, Json]], dict[str, Json]]:
+def chosen_fields(undo: Job) -> frozenset[str] | None:
+    """The names of the values that an undo puts back; None: all."""
+    fields = undo.options.get(UNDO_FIELDS)
+    return None if fields is None else frozenset(fields)
+
+
+def _line_of(
+    blob: BatchBlob, *, fields: Collection[str] | None
+) -> Callable[[int, dict[str, Json]], dict[str, Json] | None]:
     before = (
         BatchImages.objects.filter(batch=blob.batch_id).first()
         if blob.batch.job.undo_pruned_at is None
@@ -36,11 +50,24 @@ def _line_of(blob: BatchBlob) -> Callable[[int, dict[str, Json]], dict[str, Json
     started_at = blob.batch.job.started_at
     began = started_at.isoformat() if started_at else ""
 
-    def line(index: int, sent: dict[str, Json]) -> dict[str, Json]:
+    def line(index: int, sent: dict[str, Json]) -> dict[str, Json] | None:
         image = found.get(index)
+        if fields is not None and not _concerns(sent, image, fields):
+            return None
         return sent | {"image": astuple(image) if image else None, "began": began}
 
     return line
+
+
+def _concerns(
+    sent: Mapping[str, Json], image: Image | None, fields: Collection[str]
+) -> bool:
+    """Whether a row has, or may have, changed one of these values of a record that there
+    was before."""
+    if Outcome(sent["outcome"]) not in CHANGING:
+        return False
+    names = image.old if image is not None else names_of(sent["item"])
+    return not frozenset(names).isdisjoint(fields)
 
 
 def done_of(line: Mapping[str, Json]) -> Done:

@@ -5,7 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
 UNDO_ROWS = "undo_rows"
-"""The option of an undo with the rows that were chosen; without it, all are undone."""
+"""The option of an undo with the rows that were chosen, as RowRanges; without it, all are
+undone."""
+UNDO_FIELDS = "undo_fields"
+"""The option of an undo with the values that were chosen, by their names as in an Image;
+without it, all are undone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,8 @@ class ReadPageBlob(models.Model):
     record_ids       a JSON list, compressed: the ID of each row's record, "" where it has
                      none; b"" until it is read
     images           what the records hold that change: JSON, compressed (`records/images.py`)
-    notes            JSON, compressed: {index of a row: why it is kept or cannot be undone}
+    notes            why rows are kept or cannot be undone: JSON, compressed
+                     (`live/reasons.py`)
     left_out         the rows that a person has left out, as those of a BatchBlob; b"": none
     invalid          the problems of invalid rows up to the page's last one that are in no
                      page before: JSON, compressed (`live/stored_problems.py`)

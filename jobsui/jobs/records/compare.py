@@ -9,6 +9,7 @@ from jobsui.zendesk.payloads import Json, Record, Schema
 
 FIELDS = "custom_object_fields"
 MEMBERS = ("name", "external_id")
+LABELS = {"name": "Name", "external_id": "External ID"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +101,13 @@ def image_of(record: Record) -> Image:
     return _image(record, _all_values(record))
 
 
-def label(name: str) -> str:
-    """What people call a value: the key of its field."""
-    return name.removeprefix(f"{FIELDS}.")
+def label_of(name: str, schema: Schema) -> str:
+    """What people call a value of a record."""
+    if name in MEMBERS:
+        return LABELS[name]
+    key = name.removeprefix(f"{FIELDS}.")
+    known = schema.field(key)
+    return (known.title if known else "") or key
 
 
 def _without_record(action: Action, *, is_unknown: bool) -> Verdict:

@@ -19,7 +19,7 @@ from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
 from jobsui.jobs.records import images
-from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image, key_of
+from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image, key_of, label_of
 from jobsui.jobs.reports import read_pages
 from jobsui.jobs.reports.row_results import BOM, in_pieces
 from jobsui.paging import Page
@@ -108,7 +108,7 @@ def planned_rows(read: RecordRead) -> PlannedRows:
     counts = Counter(
         {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
     )
-    left_out = _left_out_by_verdict(read)
+    left_out = left_out_by_verdict(read)
     counts.subtract(left_out)
     if Options.from_json(read.job.options).only_existing:
         counts[Verdict.MISSING] += counts.pop(Verdict.CREATE)
@@ -135,7 +135,8 @@ def left_out_rows(read: RecordRead, rows: Collection[int]) -> set[int]:
     return {row for packed in stored for row in unpack_rows(packed)}.intersection(rows)
 
 
-def _left_out_by_verdict(read: RecordRead) -> Counter[Verdict]:
+def left_out_by_verdict(read: RecordRead) -> Counter[Verdict]:
+    """How many rows a person has left out."""
     found = Counter[Verdict]()
     stored = _with_left_out(read).values_list("left_out", "rows", "verdicts")
     for left_out, rows, verdicts in stored.iterator(
@@ -176,11 +177,7 @@ class Labels:
     _schema: Schema
 
     def of(self, name: str) -> str:
-        if name in MEMBERS:
-            return {"name": "Name", "external_id": "External ID"}[name]
-        key = name.removeprefix(f"{FIELDS}.")
-        known = self._schema.field(key)
-        return (known.title if known else "") or key
+        return label_of(name, self._schema)
 
 
 def labels_of(job: Job) -> Labels:

@@ -43,7 +43,7 @@ class Progress:
     saved: int
     """Rows that succeeded and were sent."""
     succeeded_label: str
-    """The outcome of the rows that succeeded, such as "created"."""
+    """Their outcome, such as "created"."""
     waiting: int
     """Batches that are planned and not sent yet."""
     records_per_second: float | None
@@ -82,17 +82,15 @@ def percent(job: Job) -> int:
 
 
 def succeeded_label(job: Job) -> str:
-    """The outcome of the rows that succeeded. If their outcomes differ, the outcome
-    that belongs to the action."""
-    outcomes = [outcome for outcome in SUCCEEDED if job.count(outcome)]
-    if len(outcomes) == 1:
-        return str(outcomes[0].label).lower()
-    if outcomes and job.parent_rows == ParentRows.UNDONE:
-        return "put back or kept"
-    of_action = str(Action(job.action).outcome.label).lower()
-    if Outcome.UNCHANGED not in outcomes:
-        return of_action
-    return f"{of_action.replace(' or ', ', ')} or unchanged"
+    """The outcome of the rows that succeeded and were sent. If their outcomes differ, the
+    outcome that belongs to the action."""
+    outcomes = {outcome for outcome in SUCCEEDED if job.count(outcome)}
+    sent = outcomes - {Outcome.UNCHANGED}
+    if len(sent) == 1:
+        return str(sent.pop().label).lower()
+    if job.parent_rows == ParentRows.UNDONE:
+        return "put back"
+    return str(Action(job.action).outcome.label).lower()
 
 
 def saved_label(job: Job) -> str:

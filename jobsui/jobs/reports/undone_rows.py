@@ -1,13 +1,16 @@
 """What an undo puts back, keeps and cannot undo: in numbers, and row by row."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from jobsui import paging
 from jobsui.jobs.enums import SUCCEEDED, Action, Outcome, Verdict
 from jobsui.jobs.ledger.unreadable import stored_results
+from jobsui.jobs.live import reasons
+from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.models import BatchBlob, Job, ReadPageBlob, RecordRead, RowResult
 from jobsui.jobs.models.batch import unpack, unpack_rows
 from jobsui.jobs.records import images
@@ -43,6 +46,8 @@ class UndoneRows:
     kept: int
     impossible: int
     """Before the launch: rows that cannot be undone. After it, also those that failed."""
+    left_out: int = 0
+    """By a person. The other numbers are without them."""
 
     @property
     def restored(self) -> int:
@@ -54,7 +59,7 @@ class UndoneRow:
     compared: ComparedRow
     """Its old values are those that the record held when it was read, the new ones those
     that are put back."""
-    note: str = ""
+    reasons: Sequence[Reason] = ()
     """What is kept and why, or why the row cannot be undone."""
 
     @property
@@ -64,7 +69,11 @@ class UndoneRow:
 
 def planned(read: RecordRead) -> UndoneRows:
     """What launching the undo would do."""
-    counts = {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
+    counts = Counter(
+        {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
+    )
+    left_out = compared_rows.left_out_by_verdict(read)
+    counts.subtract(left_out)
     return UndoneRows(
         changes=counts[Verdict.CHANGE],
         creates=counts[Verdict.CREATE],
@@ -72,19 +81,23 @@ def planned(read: RecordRead) -> UndoneRows:
         same=counts[Verdict.SAME],
         kept=counts[Verdict.KEPT],
         impossible=counts[Verdict.IMPOSSIBLE],
+        left_out=left_out.total(),
     )
 
 
 def done(undo: Job, read: RecordRead) -> UndoneRows:
     """What a launched undo has done so far."""
-    kept = min(planned(read).kept, undo.count(Outcome.UNCHANGED))
+    plan = planned(read)
+    kept = min(plan.kept, undo.count(Outcome.UNCHANGED))
+    left_out = min(plan.left_out, undo.cancelled)
     return UndoneRows(
         changes=undo.count(Outcome.UPDATED),
         creates=undo.count(Outcome.CREATED),
         deletes=undo.count(Outcome.DELETED),
         same=undo.count(Outcome.UNCHANGED) - kept,
         kept=kept,
-        impossible=undo.failed + undo.uncertain + undo.cancelled,
+        impossible=undo.failed + undo.uncertain + undo.cancelled - left_out,
+        left_out=left_out,
     )
 
 
@@ -106,7 +119,8 @@ def _failed(undo: Job, after: int) -> Page[UndoneRow]:
     found = paging.by_number(undo.row_errors.all(), "row", str(after))
     rows = [
         UndoneRow(
-            ComparedRow(error.row, "", "", Verdict.IMPOSSIBLE), note=error.message
+            ComparedRow(error.row, "", "", Verdict.IMPOSSIBLE),
+            [Reason(error.message)],
         )
         for error in found.entries
     ]
@@ -153,7 +167,8 @@ def _pages(
 def _rows(blob: ReadPageBlob) -> Iterator[UndoneRow]:
     """All of a page that has been read."""
     found = images.unpacked(blob.images)
-    notes = json.loads(unpack(blob.notes)) if blob.notes else {}
+    found_reasons = reasons.unpacked(blob.notes)
+    left_out = unpack_rows(blob.left_out) if blob.left_out else ()
     together = zip(
         unpack_rows(blob.rows),
         unpack(blob.payload).split(b"\n"),
@@ -166,5 +181,12 @@ def _rows(blob: ReadPageBlob) -> Iterator[UndoneRow]:
         values = compared_rows.values_of(
             json.loads(line), Action.UPDATE, verdict, found.get(index)
         )
-        compared = ComparedRow(number, record_id, record_id, verdict, values)
-        yield UndoneRow(compared, notes.get(str(index), ""))
+        compared = ComparedRow(
+            number,
+            record_id,
+            record_id,
+            verdict,
+            values,
+            is_left_out=number in left_out,
+        )
+        yield UndoneRow(compared, found_reasons.get(index, ()))

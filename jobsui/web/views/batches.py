@@ -7,13 +7,15 @@ from django.views.decorators.http import require_safe
 
 from jobsui import paging
 from jobsui.access import lookup
-from jobsui.jobs.enums import BatchState
+from jobsui.jobs.control import undo
+from jobsui.jobs.enums import SUCCEEDED, BatchState, Outcome
 from jobsui.jobs.reports import batch_details, job_progress
 from jobsui.web import http
 from jobsui.web.http import HtmxRequest
 
 FAILED = "failed"
 NOT_SENT = "not_sent"
+UNDOABLE = frozenset(SUCCEEDED) - {Outcome.UNCHANGED}
 
 
 @require_safe
@@ -49,6 +51,8 @@ def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
         "job": job,
         "batch": batch,
         "is_unsent": batch_details.is_unsent(batch),
+        "may_undo": batch.succeeded and undo.undoable_rows(job),
+        "undoable": UNDOABLE,
         "details": batch_details.details(batch),
         "saved": job_progress.saved_label(job),
         "previous": seq - 1,

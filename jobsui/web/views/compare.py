@@ -17,7 +17,7 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import compared_rows
-from jobsui.web import comparison_page, http
+from jobsui.web import comparison_page, http, row_choices
 from jobsui.web.addresses import post_only
 from jobsui.web.comparison_page import Grid
 from jobsui.web.http import HtmxRequest
@@ -71,12 +71,8 @@ def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
     read = comparisons.finished(job)
     if read is None:
         return http.go(request, "jobs:compare", job.code)
-    shown = _rows(request, "shown")
-    ticked = _rows(request, "row") & shown
-    left_out = compared_rows.left_out_rows(read, shown)
     try:
-        comparisons.leave_out(read, shown - ticked - left_out, is_left_out=True)
-        comparisons.leave_out(read, ticked & left_out, is_left_out=False)
+        row_choices.save(request.POST, read)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
         return http.go(request, "jobs:compare", job.code)
@@ -84,11 +80,6 @@ def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
         return render(request, "wizard/compare_result.html", _page(request, job))
     address = reverse("jobs:compare", args=[job.code])
     return redirect(f"{address}?{request.GET.urlencode()}#rows")
-
-
-def _rows(request: HtmxRequest, name: str) -> set[int]:
-    sent = request.POST.getlist(name)[: paging.SIZE]
-    return {row for text in sent if (row := paging.parse_integer(text)) is not None}
 
 
 @post_only

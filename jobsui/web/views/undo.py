@@ -6,15 +6,16 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
 from jobsui.jobs.control import actions, undo
 from jobsui.jobs.enums import ParentRows, ReadState
-from jobsui.jobs.errors import JobsError
+from jobsui.jobs.errors import JobsError, NotPossibleNow
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import undone_rows
-from jobsui.web import comparison_page, undo_page
+from jobsui.web import comparison_page, http, row_choices, undo_page
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.wizard import LaunchForm
 from jobsui.web.http import HtmxRequest
@@ -28,18 +29,28 @@ def create(request: HtmxRequest, code: UUID) -> HttpResponse:
     if request.method == "GET":
         if not undo.undoable_rows(job):
             return redirect("jobs:detail", code)
-        page = {
-            "job": job,
-            "effects": undo_page.effects(job),
-            "cost": undo_page.cost(job),
-        }
-        return render(request, "jobs/undo.html", page)
+        return _ask(request, job, undo_page.Choice(job, request.GET))
+    choice = undo_page.Choice(job, request.POST)
+    if choice.errors:
+        return _ask(request, job, choice)
     try:
-        draft = undo.create(job, by=request.user)
+        draft = undo.create(
+            job, by=request.user, rows=choice.ranges, fields=choice.names
+        )
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
     return redirect("jobs:undo_plan", draft.code)
+
+
+def _ask(request: HtmxRequest, job: Job, choice: undo_page.Choice) -> HttpResponse:
+    page = {
+        "job": job,
+        "choice": choice,
+        "effects": undo_page.effects(job),
+        "cost": undo_page.cost(job),
+    }
+    return render(request, "jobs/undo.html", page)
 
 
 @require_safe
@@ -68,6 +79,42 @@ def read_again(request: HtmxRequest, job: Job) -> HttpResponse:
     except JobsError as refusal:
         messages.error(request, str(refusal))
     return redirect("jobs:undo_plan", job.code)
+
+
+@post_only
+@on_any_draft
+def choose_fields(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Plan the undo again, with these fields."""
+    _require_undo(job)
+    choice = undo_page.Choice(job.parent, request.POST) if job.parent else None
+    if choice is None or choice.errors:
+        messages.error(request, "Choose at least one field.")
+        return redirect("jobs:undo_plan", job.code)
+    try:
+        undo.choose_fields(job, choice.names, by=request.user)
+    except JobsError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("jobs:undo_plan", job.code)
+
+
+@post_only
+@on_any_draft
+def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Undo the ticked ones of the rows that a page shows, and leave the others out. htmx
+    gets what the plan says then."""
+    _require_undo(job)
+    read = undo.current(job)
+    if read is None or read.state != ReadState.DONE:
+        return http.go(request, "jobs:undo_plan", job.code)
+    try:
+        row_choices.save(request.POST, read)
+    except NotPossibleNow as refusal:
+        messages.error(request, str(refusal))
+        return http.go(request, "jobs:undo_plan", job.code)
+    if request.htmx:
+        return render(request, "jobs/undo/chosen.html", _page(request, job))
+    address = reverse("jobs:undo_plan", args=[job.code])
+    return redirect(f"{address}?{request.GET.urlencode()}#undo-rows")
 
 
 @post_only
@@ -119,6 +166,9 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "age": comparison_page.age_seconds(read),
         "form": _launch_form(job),
         "deletes": found["undo"].rows.deletes,
+        "fields": undo_page.plan_fields(job, read),
+        "chosen_rows": undo.chosen_rows(job),
+        "page_query": request.GET.urlencode(),
     }
     return page | found | plan
 
