@@ -9,7 +9,6 @@ from django.utils import timezone
 from jobsui.api.v1 import comparisons as comparisons_api
 from jobsui.api.v1 import job_out, rows
 from jobsui.api.v1.job_out import page_path
-from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import JobState, Outcome, Verdict
 from jobsui.jobs.models import Cause, File, Job, RecordRead
 from jobsui.jobs.reports import (
@@ -37,11 +36,10 @@ def as_json(job: Job) -> dict[str, Any]:
     """The job as the REST API returns it, with the names of its connection and file."""
     in_flight = job_progress.in_flight([job]).get(job.pk, 0)
     waits_for = shared_records.waits_for([job]).get(job.pk, [])
-    is_compared = bool(comparisons.compared([job]))
     out = job_out.serialize(
         job,
         page_path(job),
-        job_out.comparison_path(job) if is_compared else None,
+        job_out.read_paths([job])[job.pk],
         in_flight,
         waits_for,
         api_warnings.of_job(job),

@@ -9,9 +9,8 @@ from django.http import QueryDict
 
 from jobsui import paging
 from jobsui.jobs import retention
-from jobsui.jobs.control import comparisons
+from jobsui.jobs.control import comparisons, undo
 from jobsui.jobs.enums import Outcome
-from jobsui.jobs.live import undo_rows
 from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import BatchImages, Job, RecordRead
@@ -109,11 +108,11 @@ def _rows_text(data: QueryDict) -> str:
     return str(RowRanges.of(number for number in numbers if number))
 
 
-def plan_fields(undo: Job, read: RecordRead) -> list[FieldChoice]:
+def plan_fields(draft: Job, read: RecordRead) -> list[FieldChoice]:
     """What a planned undo puts back, field by field."""
-    if undo.parent is None:
+    if draft.parent is None:
         return []
-    chosen = undo_rows.chosen_fields(undo)
+    chosen = undo.chosen_fields(draft)
     return [
         FieldChoice(
             each,
@@ -122,7 +121,7 @@ def plan_fields(undo: Job, read: RecordRead) -> list[FieldChoice]:
             else None,
             is_chosen=is_chosen,
         )
-        for each in job_changes.changed_fields(undo.parent)
+        for each in job_changes.changed_fields(draft.parent)
         for is_chosen in [chosen is None or each.name in chosen]
     ]
 
@@ -159,7 +158,7 @@ def effects(job: Job) -> list[str]:
 
 def cost(job: Job) -> str:
     """Of planning the undo."""
-    requests = -(-job.succeeded // comparisons.ROWS_PER_REQUEST)
+    requests = comparisons.requests_for(job.succeeded)
     return (
         f"First Jobs UI reads the records, which takes {counted(requests, 'request')}, and "
         "shows what it would put back. Nothing changes before you launch the undo."

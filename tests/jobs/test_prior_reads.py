@@ -227,7 +227,7 @@ def test_rows_changed_since_the_comparison_are_not_sent(harness: Harness) -> Non
     name, fields = contents(harness)["g-2"]
     assert (name, fields["price"]) == ("Gadget 2", 77)
     [row] = [row for row in harness.results(job) if row["_outcome"] == "failed"]
-    assert "after the comparison: price." in row["_error"]
+    assert "after the comparison: Price." in row["_error"]
 
 
 def test_edits_of_other_fields_refuse_nothing(harness: Harness) -> None:

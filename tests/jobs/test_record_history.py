@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.control import actions, comparisons
+from jobsui.jobs.control import actions, comparisons, undo
 from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.live import history_index
 from jobsui.jobs.models import Job, RecordHistory
 from jobsui.jobs.preparation.single_hash import hash_of
-from jobsui.jobs.reports import record_history
+from jobsui.jobs.reports import record_history, record_now
 from tests.harness import Harness, gadgets
 from tests.jobs.test_key_hashes import NEIGHBORS, hashes
 
@@ -109,3 +109,32 @@ def test_open_job_is_not_indexed(harness: Harness) -> None:
 
     job.refresh_from_db()
     assert job.indexed_at is None
+
+
+def test_history_follows_a_record_that_was_created_again(harness: Harness) -> None:
+    gadget = harness.object()
+    made = indexed(harness.run(gadgets(1), Action.CREATE))
+    old_id = harness.records()["g-1"]["id"]
+    row = [{"external_id": "g-1"}]
+    deleted = compared(harness, harness.checked(row, Action.DELETE_BY_EXTERNAL_ID))
+    undone = undo.create(deleted, by=None)
+    harness.task_queue.run_all()
+    actions.launch(undone, by=None)
+    harness.task_queue.run_all()
+    indexed(undone)
+    new_id = harness.records()["g-1"]["id"]
+    rows = [{"id": new_id, "price": "9"}]
+    changed = indexed(harness.run(rows, Action.UPDATE))
+
+    by_id = seen(gadget, old_id)
+
+    assert by_id == [
+        (changed.pk, 2, Outcome.UPDATED),
+        (undone.pk, 2, Outcome.CREATED),
+        (deleted.pk, 2, Outcome.DELETED),
+        (made.pk, 2, Outcome.CREATED),
+    ]
+    assert seen(gadget, new_id) == by_id
+    assert seen(gadget, "g-1") == by_id
+    assert record_history.later_jobs(made, [old_id]) == {old_id: changed}
+    assert record_now.read(gadget, old_id).keys(old_id) == [old_id, new_id, "g-1"]

@@ -124,6 +124,8 @@ MATRIX = {
     "jobs/<uuid:code>/undo-plan/": PAGE,
     "jobs/<uuid:code>/undo-plan/progress/": PAGE,
     "jobs/<uuid:code>/undo-plan/read-again/": ACT,
+    "jobs/<uuid:code>/undo-plan/fields/": ACT,
+    "jobs/<uuid:code>/undo-plan/rows/": ACT,
     "jobs/<uuid:code>/undo-plan/launch/": ACT,
     "jobs/<uuid:code>/proof/": PAGE,
     "jobs/<uuid:code>/proof/progress/": PAGE,

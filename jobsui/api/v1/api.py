@@ -21,9 +21,12 @@ from jobsui.api.v1 import (
     job_actions,
     jobs,
     objects,
+    proofs,
+    records,
     requests,
     rows,
     saved_mappings,
+    undos,
 )
 from jobsui.jobs.preparation import item_uploads
 
@@ -149,6 +152,9 @@ api.add_router("/files", files.router, tags=["Files"])
 api.add_router("/jobs", jobs.router, tags=["Jobs"])
 api.add_router("/jobs", job_actions.router, tags=["Jobs"])
 api.add_router("/jobs", comparisons.router, tags=["Comparison"])
+api.add_router("/jobs", undos.router, tags=["Undo"])
+api.add_router("/jobs", proofs.router, tags=["Proof"])
+api.add_router("/connections", records.router, tags=["Objects"])
 api.add_router("/jobs", rows.router, tags=["Results"])
 api.add_router("/jobs", batches.job_router, tags=["Batches"])
 api.add_router("/batches", batches.router, tags=["Batches"])

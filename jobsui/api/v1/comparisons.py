@@ -1,5 +1,6 @@
 """What the rows of a job would change in Zendesk, compared before the launch."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -23,7 +24,7 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.records.compare import FIELDS
 from jobsui.jobs.reports import compared_rows
-from jobsui.jobs.reports.compared_rows import ComparedRow, Wanted
+from jobsui.jobs.reports.compared_rows import ComparedRow, ComparedValue, Wanted
 
 router = Router()
 NO_COMPARISON = (
@@ -32,6 +33,7 @@ NO_COMPARISON = (
 )
 NOT_DONE = "The comparison is not done. Wait for it, or compare the job again."
 NOT_FOR_CREATE = "new records have no record to be compared with; leave {} out"
+ONLY_BY_EXTERNAL_ID = "is for create_or_update_by_external_id; leave only_existing out"
 
 
 class PageCounts(Schema):
@@ -71,7 +73,8 @@ class ComparisonOut(Schema):
     job: UUID
     state: ReadState
     """`dividing` and `reading`: it runs. With `done`, the launch sends only what
-    differs. With `cancelled` and `failed`, it sends all rows."""
+    differs. With `cancelled` and `failed`, it sends all rows, except with the option
+    `only_existing`, which needs a comparison."""
     reason: str | None
     """Why it failed or was cancelled, if it was not by a person."""
     created_at: datetime
@@ -240,8 +243,6 @@ def serialize(job: Job, read: RecordRead) -> ComparisonOut:
 
 def require_comparable(action: Action, options: OptionsIn) -> None:
     """Raise Problem if a job is to be compared that cannot be."""
-    if action.key:
-        return
     wanted = {
         "compare": options.compare,
         "refuse_changed": options.refuse_changed != "off",
@@ -249,8 +250,11 @@ def require_comparable(action: Action, options: OptionsIn) -> None:
     errors = [
         {"where": f"body.options.{name}", "message": NOT_FOR_CREATE.format(name)}
         for name, is_wanted in wanted.items()
-        if is_wanted
+        if is_wanted and not action.key
     ]
+    if options.only_existing and action is not Action.UPSERT_BY_EXTERNAL_ID:
+        where = "body.options.only_existing"
+        errors.append({"where": where, "message": ONLY_BY_EXTERNAL_ID})
     if errors:
         raise invalid(errors, len(errors))
 
@@ -287,12 +291,16 @@ def _serialize_row(row: ComparedRow) -> ComparedRowOut:
         record_id=row.record_id or None,
         verdict=ComparedVerdict[row.verdict.name],
         is_left_out=row.is_left_out,
-        changes=[
-            ChangeOut(
-                field=field_name(value.name),
-                old=value.old or None,
-                new=value.new or None,
-            )
-            for value in row.values
-        ],
+        changes=serialize_changes(row.values),
     )
+
+
+def serialize_changes(values: Iterable[ComparedValue]) -> list[ChangeOut]:
+    return [
+        ChangeOut(
+            field=field_name(value.name),
+            old=value.old or None,
+            new=value.new or None,
+        )
+        for value in values
+    ]

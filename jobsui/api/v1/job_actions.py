@@ -22,8 +22,9 @@ from jobsui.jobs.control import (
     comparisons,
     retries,
     uncertain_rows,
+    undo,
 )
-from jobsui.jobs.enums import JobState
+from jobsui.jobs.enums import JobState, ParentRows
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import checker
@@ -39,16 +40,18 @@ router = Router(auth=RUN)
 )
 def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any:
     """Launches a job that is ready. A job that is still being read, checked or compared is
-    launched as soon as it is ready. A job that was compared sends only what differs."""
+    launched as soon as it is ready, and so is an undo whose records are being read. A job
+    that was compared sends only what differs."""
     job = lookup.draft_or_job(request.auth, code)
     chosen = body or LaunchIn()
     run_settings = chosen.run_settings.apply(job.run_settings)
     hold_after_first_batch = chosen.hold_after_first_batch
     if hold_after_first_batch is None:
         hold_after_first_batch = job.hold_after_first_batch
-    comparison = comparisons.current(job)
-    is_compared_now = comparison is not None and comparison.is_open
-    if job.state == JobState.READY and not is_compared_now:
+    is_undo = job.parent_rows == ParentRows.UNDONE
+    read = undo.current(job) if is_undo else comparisons.current(job)
+    is_read_now = read is not None and read.is_open
+    if job.state == JobState.READY and not is_read_now:
         actions.launch(
             job,
             by=request.auth.user,

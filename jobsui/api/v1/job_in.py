@@ -61,6 +61,9 @@ class OptionsIn(Body):
     the records of each batch again right before it is sent, and rows whose values have
     changed fail with `ChangedSince`. The 3 to 10 seconds from the read to the write stay
     open. Compares the rows, as `compare` does. Not for `create`."""
+    only_existing: bool = False
+    """Only for `create_or_update_by_external_id`: update records, and create none. Rows
+    without a record fail and are not sent. The rows are always compared first."""
 
     def apply(self, options: Options) -> Options:
         """`options` with the members that were sent."""

@@ -1,6 +1,6 @@
 """The job in responses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -13,8 +13,8 @@ from jobsui.api.auth import ApiRequest
 from jobsui.api.schema import Schema
 from jobsui.api.v1 import file_warnings
 from jobsui.api.v1.file_warnings import JobWarningOut
-from jobsui.jobs.control import comparisons
-from jobsui.jobs.enums import Action, JobState, LimitedBy
+from jobsui.jobs.control import comparisons, proofs
+from jobsui.jobs.enums import Action, JobState, LimitedBy, ParentRows
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import (
     api_warnings,
@@ -91,12 +91,16 @@ class JobOut(Schema):
     action: Action
     file: UUID
     parent: UUID | None
-    """The job whose failed or unsent rows this job sends."""
+    """The job whose failed or unsent rows this job sends, or which it undoes."""
     saved_mapping: int | None
     """ID of the saved mapping it was mapped with."""
     comparison: str | None
     """Address of its comparison with the records in Zendesk. Null if its rows were not
     compared."""
+    undo_plan: str | None
+    """Address of what this job puts back. Null if it undoes no other job."""
+    proof: str | None
+    """Address of the proof that it has landed. Null if it was not proved."""
     created_by: str | None
     created_at: datetime
     started_at: datetime | None
@@ -142,17 +146,18 @@ def serializer(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobO
     waits_for = shared_records.waits_for(jobs)
     warnings = api_warnings.of_jobs(jobs)
     foreseen = check_warnings.of_jobs(jobs)
-    compared = comparisons.compared(jobs)
+    paths = read_paths(jobs)
 
     def serialize_one(job: Job) -> JobOut:
         url = request.build_absolute_uri(page_path(job))
-        comparison = None
-        if job.pk in compared:
-            comparison = request.build_absolute_uri(comparison_path(job))
+        reads = {
+            name: request.build_absolute_uri(path)
+            for name, path in paths[job.pk].items()
+        }
         return serialize(
             job,
             url,
-            comparison,
+            reads,
             in_flight.get(job.pk, 0),
             waits_for.get(job.pk, []),
             warnings.get(job.pk, JobWarnings()),
@@ -166,19 +171,35 @@ def page_path(job: Job) -> str:
     return reverse("jobs:detail", args=[job.code])
 
 
-def comparison_path(job: Job) -> str:
-    return reverse("api-v1:comparison", args=[job.code])
+def read_paths(jobs: Sequence[Job]) -> dict[int, dict[str, str]]:
+    """{id of a job: {"comparison", "undo-plan" or "proof": its path}}."""
+    compared = comparisons.compared(jobs)
+    proved = proofs.proved(jobs)
+    has_one = {
+        "comparison": compared,
+        "undo-plan": {job.pk for job in jobs if job.parent_rows == ParentRows.UNDONE},
+        "proof": proved,
+    }
+    return {
+        job.pk: {
+            name: reverse(f"api-v1:{name}", args=[job.code])
+            for name, those in has_one.items()
+            if job.pk in those
+        }
+        for job in jobs
+    }
 
 
 def serialize(
     job: Job,
     url: str,
-    comparison: str | None,
+    reads: Mapping[str, str],
     in_flight: int,
     waits_for: Sequence[SharedRecords],
     warnings: JobWarnings,
     foreseen: Sequence[CheckWarning],
 ) -> JobOut:
+    """`reads`: {"comparison", "undo-plan" or "proof": its address}."""
     # A draft that waits for Zendesk has a reason, but continues by itself.
     error = None if job.is_in_progress else job.reason or None
     return JobOut(
@@ -191,7 +212,9 @@ def serialize(
         file=job.file.code,
         parent=job.parent.code if job.parent else None,
         saved_mapping=job.saved_mapping_id,
-        comparison=comparison,
+        comparison=reads.get("comparison"),
+        undo_plan=reads.get("undo-plan"),
+        proof=reads.get("proof"),
         created_by=job.created_by.username if job.created_by else None,
         created_at=job.created_at,
         started_at=job.started_at,

@@ -34,7 +34,8 @@ from jobsui.api.v1.types import (
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, automation, drafts, saved_mappings
-from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.enums import Action, JobState, ParentRows
+from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES
 from jobsui.jobs.mapping.rules import rules_of
@@ -42,6 +43,10 @@ from jobsui.jobs.models import File, Job, SavedMapping
 from jobsui.jobs.preparation import uploads
 
 router = Router()
+ROWS_OF_UNDO = (
+    "This job undoes another one: it has no mapping. Discard it, and undo that job with other "
+    "rows or fields."
+)
 NO_FILE = UUID(int=0)
 """The code of no file."""
 
@@ -150,10 +155,16 @@ def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
     """A draft is checked again after each change. The run settings of a launched job
     can be changed until it is over."""
     job = lookup.draft_or_job(request.auth, code)
+    is_undo = job.parent_rows == ParentRows.UNDONE
     with transaction.atomic():
         if body.changes_mapping:
+            if is_undo:
+                raise NotPossibleNow(ROWS_OF_UNDO)
             _change_mapping(job, body, by=request.auth.user)
-        if job.is_draft:
+        if job.is_draft and is_undo:
+            run_settings = job_in.run_settings_of(job, body.run_settings)
+            automation.set_auto_target(job, JobState.READY, run_settings=run_settings)
+        elif job.is_draft:
             run_settings = job_in.run_settings_of(job, body.run_settings)
             automation.require_feasible(job)
             automation.set_auto_target(job, JobState.READY, run_settings=run_settings)

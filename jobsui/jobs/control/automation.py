@@ -9,7 +9,7 @@ from functools import partial
 from django.utils import timezone
 
 from jobsui.jobs import leases
-from jobsui.jobs.control import actions, comparisons, drafts, saved_mappings
+from jobsui.jobs.control import actions, comparisons, drafts, saved_mappings, undo
 from jobsui.jobs.control.auto_mapping import auto_check, auto_map_unmapped
 from jobsui.jobs.enums import (
     UNLAUNCHED,
@@ -17,6 +17,7 @@ from jobsui.jobs.enums import (
     Component,
     FileState,
     JobState,
+    ParentRows,
     ReadState,
 )
 from jobsui.jobs.errors import (
@@ -37,6 +38,8 @@ MAX_COMPARING = timedelta(hours=1)
 records meanwhile."""
 NOT_COMPARED = "The rows were not compared with their records in Zendesk."
 COMPARE_AGAIN = "Compare them again, or launch the job to send all rows."
+COMPARE_FIRST = "Compare them again: the job only updates records that exist."
+NOT_PLANNED = "The records that the undo concerns could not be read."
 
 
 def set_auto_target(
@@ -143,6 +146,8 @@ def _check(job: Job) -> None:
 def _is_compared(job: Job) -> bool:
     """Whether no comparison is to be waited for. One that is missing is started. Raises
     NotPossibleNow if it has ended without a result."""
+    if job.parent_rows == ParentRows.UNDONE:
+        return _is_undo_planned(job)
     read = comparisons.current(job)
     if read is not None and not _is_too_old(job, read):
         return _has_result(read)
@@ -171,8 +176,21 @@ def _has_result(read: RecordRead) -> bool:
     """False: not yet."""
     if read.state in {ReadState.CANCELLED, ReadState.FAILED}:
         reason = read.reason or "The comparison was cancelled."
-        raise NotPossibleNow(f"{NOT_COMPARED} {reason} {COMPARE_AGAIN}")
+        options = Options.from_json(read.job.options)
+        advice = COMPARE_FIRST if options.only_existing else COMPARE_AGAIN
+        raise NotPossibleNow(f"{NOT_COMPARED} {reason} {advice}")
     return not read.is_open
+
+
+def _is_undo_planned(job: Job) -> bool:
+    """Whether the records of an undo are read. Raises NotPossibleNow if they could not
+    be."""
+    read = undo.current(job)
+    if read is None or read.is_open:
+        return False
+    if read.state != ReadState.DONE:
+        raise NotPossibleNow(f"{NOT_PLANNED} {read.reason}")
+    return True
 
 
 def _compare(job: Job) -> None:

@@ -44,10 +44,15 @@ class Cost:
 def cost_of(job: Job) -> Cost:
     action = Action(job.action)
     rows = job.rows - job.rows_left_out
-    requests = -(-rows // ROWS_PER_REQUEST)
+    requests = requests_for(rows)
     if action.key == "name":
         requests = name_list.requests_for(rows, _known_records(job))
     return Cost(requests, requests / _requests_per_minute(job.connection))
+
+
+def requests_for(rows: int) -> int:
+    """How many it takes to read their records, by ID or external ID."""
+    return -(-rows // ROWS_PER_REQUEST)
 
 
 def is_possible(job: Job) -> bool:
@@ -92,6 +97,8 @@ def start(job: Job, *, by: Actor) -> RecordRead:
     """Compare all rows again. Raises NotPossibleNow."""
     if job.state != JobState.READY:
         raise NotPossibleNow("Check the rows first: only valid rows are compared.")
+    if job.parent_rows == ParentRows.UNDONE:
+        raise NotPossibleNow("An undo reads the records of its rows by itself.")
     if not Action(job.action).key:
         raise NotPossibleNow(
             "New records have no record in Zendesk to be compared with."

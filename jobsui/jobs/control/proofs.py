@@ -1,6 +1,8 @@
 """Proving that a job has landed: its records are read again and compared with what was
 sent."""
 
+from collections.abc import Collection
+
 from django.db import IntegrityError, transaction
 
 from jobsui.jobs.enums import OVER, JobState, Purpose
@@ -15,6 +17,12 @@ def current(job: Job) -> RecordRead | None:
     """The last one."""
     reads = RecordRead.objects.filter(job=job, purpose=Purpose.PROVE)
     return reads.order_by("-pk").first()
+
+
+def proved(jobs: Collection[Job]) -> set[int]:
+    """The IDs of those that have a proof, also one that is open."""
+    reads = RecordRead.objects.filter(job__in=jobs, purpose=Purpose.PROVE)
+    return set(reads.values_list("job_id", flat=True))
 
 
 def obstacle(job: Job) -> str:

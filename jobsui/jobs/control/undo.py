@@ -83,6 +83,12 @@ def chosen_rows(undo: Job) -> RowRanges | None:
     return None if rows is None else RowRanges.from_json(rows)
 
 
+def chosen_fields(undo: Job) -> frozenset[str] | None:
+    """The names of the values; None: all."""
+    fields = undo.options.get(UNDO_FIELDS)
+    return None if fields is None else frozenset(fields)
+
+
 def read_again(undo: Job, *, by: Actor) -> RecordRead:
     """Read the records of a draft again. Raises NotPossibleNow."""
     return _read_again(undo, by, lambda options: options)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from django.db.models import Q
+
 from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.ledger.unreadable import stored_results
 from jobsui.jobs.models import BatchImages, Job, RecreatedRecord
@@ -29,13 +31,31 @@ def note(undo: Job) -> None:
     RecreatedRecord.objects.bulk_create(found, ignore_conflicts=True)
 
 
+def family(host: str, object_key: str, record_ids: Iterable[str]) -> set[str]:
+    """These IDs, and all that their records had before and after."""
+    known = RecreatedRecord.objects.filter(host=host, object_key=object_key)
+    found = set(record_ids)
+    last = found
+    while last:
+        pairs = known.filter(Q(old_id__in=last) | Q(new_id__in=last))
+        ids = {each for pair in pairs.values_list("old_id", "new_id") for each in pair}
+        last = ids - found
+        found = found | last
+    return found
+
+
 def chains(job: Job, record_ids: Iterable[str]) -> dict[str, list[str]]:
     """{ID: itself and the IDs that the record had after it, the present one last}."""
+    return chains_of(job.connection.host, job.object_key, record_ids)
+
+
+def chains_of(
+    host: str, object_key: str, record_ids: Iterable[str]
+) -> dict[str, list[str]]:
+    """`chains`, of an object of an account."""
     found = {record_id: [record_id] for record_id in record_ids}
     last = {record_id: [record_id] for record_id in found}
-    renewed = RecreatedRecord.objects.filter(
-        host=job.connection.host, object_key=job.object_key
-    )
+    renewed = RecreatedRecord.objects.filter(host=host, object_key=object_key)
     while last:
         new_ids = dict(renewed.filter(old_id__in=last).values_list("old_id", "new_id"))
         following: dict[str, list[str]] = {}

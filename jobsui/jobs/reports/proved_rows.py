@@ -59,11 +59,15 @@ def count(read: RecordRead, landing: Landing) -> int:
 
 
 def page(
-    read: RecordRead, landings: frozenset[Landing] = NOT_LANDED, *, after: int = 0
+    read: RecordRead,
+    landings: frozenset[Landing] = NOT_LANDED,
+    *,
+    after: int = 0,
+    size: int = ROWS_PER_PAGE,
 ) -> Page[ProvedRow]:
     """Rows with one of these landings behind row `after`."""
     pages = _pages(read, landings, after)
-    return read_pages.page(pages, after=after, size=ROWS_PER_PAGE)
+    return read_pages.page(pages, after=after, size=size)
 
 
 def _pages(

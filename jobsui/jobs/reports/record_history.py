@@ -12,6 +12,7 @@ from django.db.models import Q
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import SUCCEEDED, Action
 from jobsui.jobs.ledger.unreadable import stored_results
+from jobsui.jobs.live import new_ids
 from jobsui.jobs.models import (
     Batch,
     BatchBlob,
@@ -50,7 +51,8 @@ class Touch:
 def touches(custom_object: CustomObject, key: str) -> list[Touch]:
     """Those of the record with this ID or external ID, the newest first. Takes as many
     look-ups as jobs may have touched it."""
-    return list(_touches(_places(custom_object, [key]), {key}))
+    keys = _all_keys(custom_object, [key])
+    return list(_touches(_places(custom_object, keys), keys))
 
 
 def page(
@@ -60,16 +62,21 @@ def page(
     after: int = 0,
 ) -> Page[Touch]:
     """Those of a record with one of these IDs or external IDs, the newest first, without
-    the first `after` ones."""
+    the first `after` ones. Records that an undo has created again are followed."""
+    keys = _all_keys(custom_object, keys)
     places = _places(custom_object, keys)
     shown = places[after : after + SIZE]
     older = str(after + SIZE) if len(places) > after + SIZE else ""
-    return Page(list(_touches(shown, set(keys))), older, "")
+    return Page(list(_touches(shown, keys)), older, "")
 
 
 def later_jobs(job: Job, record_ids: Collection[str]) -> dict[str, Job]:
     """{record ID: the last job launched after this one that has touched the record}."""
-    hashes = {hash_of("id", record_id): record_id for record_id in record_ids}
+    hashes = {
+        hash_of("id", record_id): first
+        for first, chain in new_ids.chains(job, record_ids).items()
+        for record_id in chain
+    }
     if not hashes:
         return {}
     is_in_part = reduce(or_, [Q(first__lte=each, last__gte=each) for each in hashes])
@@ -86,6 +93,18 @@ def later_jobs(job: Job, record_ids: Collection[str]) -> dict[str, Job]:
             if any(True for _ in part.rows_of(key_hash)):
                 found[record_id] = part.job
     return found
+
+
+def _all_keys(custom_object: CustomObject, keys: Collection[str]) -> set[str]:
+    """With the other IDs of the records: those before and after they were created again, and
+    those under which jobs have written the keys."""
+    host = custom_object.connection.host
+    known = new_ids.family(host, custom_object.key, keys)
+    places = _places(custom_object, known)[:SIZE]
+    written = {touch.result.record_id for touch in _touches(places, known)} - {""}
+    if written <= known:
+        return known
+    return new_ids.family(host, custom_object.key, known | written)
 
 
 def _places(

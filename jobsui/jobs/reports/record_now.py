@@ -7,6 +7,7 @@ from functools import partial
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import CustomObject
 from jobsui.jobs import account_client
+from jobsui.jobs.live import new_ids
 from jobsui.jobs.records import keyed_reads
 from jobsui.jobs.records.compare import FIELDS
 from jobsui.jobs.reports import compared_rows
@@ -49,13 +50,21 @@ def _read(custom_object: CustomObject, key: str) -> Now:
     client = account_client.client_for(custom_object.connection)
     unknown = False
     for kind in READ_BY:
+        read_key = _present_id(custom_object, key) if kind == "id" else key
         found = client.renewing(
-            partial(keyed_reads.read, client, custom_object.key, kind, [key])
+            partial(keyed_reads.read, client, custom_object.key, kind, [read_key])
         )
-        if records := found.records.get(key):
+        if records := found.records.get(read_key):
             return Now(records[0], _values(custom_object, records[0]))
         unknown = unknown or bool(found.unknown)
     return Now(is_unknown=unknown)
+
+
+def _present_id(custom_object: CustomObject, record_id: str) -> str:
+    """The one that the record has if it was created again."""
+    host = custom_object.connection.host
+    chains = new_ids.chains_of(host, custom_object.key, [record_id])
+    return chains[record_id][-1]
 
 
 def _values(custom_object: CustomObject, record: Record) -> list[tuple[str, str]]:

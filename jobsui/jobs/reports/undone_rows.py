@@ -101,13 +101,16 @@ def done(undo: Job, read: RecordRead) -> UndoneRows:
     )
 
 
-def page(read: RecordRead, chosen: UndoList, *, after: int = 0) -> Page[UndoneRow]:
+def page(
+    read: RecordRead, chosen: UndoList, *, after: int = 0, size: int = paging.SIZE
+) -> Page[UndoneRow]:
     """Rows of a list behind row `after`: as planned, or of a launched undo as done. Rows that
     failed are then among those that cannot be undone."""
     undo = read.job
     if chosen is UndoList.IMPOSSIBLE and not undo.is_draft:
-        return _failed(undo, after)
-    found = read_pages.page(_pages(read, VERDICTS[chosen], after), after=after)
+        return _failed(undo, after, size)
+    pages = _pages(read, VERDICTS[chosen], after)
+    found = read_pages.page(pages, after=after, size=size)
     if chosen is not UndoList.RESTORED or undo.is_draft:
         return found
     results = _results(undo, [row.row for row in found.entries])
@@ -115,8 +118,8 @@ def page(read: RecordRead, chosen: UndoList, *, after: int = 0) -> Page[UndoneRo
     return Page(restored, found.older, found.newer)
 
 
-def _failed(undo: Job, after: int) -> Page[UndoneRow]:
-    found = paging.by_number(undo.row_errors.all(), "row", str(after))
+def _failed(undo: Job, after: int, size: int) -> Page[UndoneRow]:
+    found = paging.by_number(undo.row_errors.all(), "row", str(after), size)
     rows = [
         UndoneRow(
             ComparedRow(error.row, "", "", Verdict.IMPOSSIBLE),

@@ -53,7 +53,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "read": read,
         "version": comparison_page.version(read),
         "announcement": "",
-        "requests": -(-job.succeeded // comparisons.ROWS_PER_REQUEST),
+        "requests": comparisons.requests_for(job.succeeded),
         "obstacle": proofs.obstacle(job),
     }
     if read is None:

@@ -57,6 +57,8 @@ def test_job_from_a_file_is_launched_and_returned(
         "parent": None,
         "saved_mapping": None,
         "comparison": None,
+        "undo_plan": None,
+        "proof": None,
         "created_by": "boss",
         "created_at": data["created_at"],
         "started_at": data["started_at"],

@@ -1,0 +1,156 @@
+"""The history of a record: what jobs have done with it, and what Zendesk holds now."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.urls import reverse
+from ninja import Router
+from pydantic import Field
+
+from jobsui import paging
+from jobsui.access import lookup
+from jobsui.api.auth import ApiRequest
+from jobsui.api.schema import Schema
+from jobsui.api.v1.comparisons import ChangeOut, field_name
+from jobsui.api.v1.types import (
+    STORABLE,
+    Code,
+    ListOut,
+    Name,
+    Text,
+    list_response,
+    responses,
+)
+from jobsui.jobs.enums import Action, Outcome
+from jobsui.jobs.records.compare import FIELDS
+from jobsui.jobs.reports import compared_rows, record_history, record_now
+from jobsui.jobs.reports.record_history import Touch
+from jobsui.jobs.reports.record_now import Now
+from jobsui.zendesk.payloads import Json, Record
+
+router = Router()
+Key = Annotated[str, Field(min_length=1, max_length=255), STORABLE]
+
+
+class TouchOut(Schema):
+    job: UUID
+    url: str
+    """Address of the job's page."""
+    row: int
+    """Row number in the file of the job."""
+    at: datetime | None
+    """When the batch of the row ended."""
+    by: str | None
+    """Username of who created the job."""
+    action: Action
+    """What was sent for the row."""
+    outcome: Outcome
+    record_id: str | None
+    note: str | None
+    """Why the row was kept or left as it is."""
+    is_old_known: bool
+    """Whether it is known what the record held before. If not, `old` is null."""
+    changes: list[ChangeOut]
+
+
+class ValueOut(Schema):
+    field: str
+    value: str
+
+
+class RecordOut(Schema):
+    """What Zendesk holds now."""
+
+    id: str
+    updated_at: str
+    updated_by: str | None
+    """ID of a user."""
+    values: list[ValueOut]
+    """Those that are not blank."""
+
+
+class RecordHistoryOut(ListOut[TouchOut]):
+    now: RecordOut | None
+    """Null if no record has this ID, or if it could not be read."""
+    problem: str | None
+    """Why the record could not be read."""
+
+
+@router.get(
+    "/{uuid:id}/objects/{key}/record-history",
+    operation_id="get_record_history",
+    summary="Get the history of a record",
+    response=responses(200, RecordHistoryOut, 404),
+)
+def history(
+    request: ApiRequest, code: Code, key: Name, record: Key, cursor: Text = ""
+) -> Any:
+    """Every row of a job that has written the record, or has found it as it should be, the
+    newest first, 20 a page. `record` is its ID or external ID. A record that an undo has
+    created again has several IDs, and each finds all of it. Zendesk is asked for what the
+    record holds now."""
+    connection = lookup.connection(request.auth, code)
+    custom_object = lookup.object_of_key(request.auth, connection, key)
+    now = record_now.read(custom_object, record)
+    after = paging.number(cursor) if cursor else 0
+    page = record_history.page(custom_object, now.keys(record), after=after)
+
+    def serialize_one(touch: Touch) -> TouchOut:
+        url = request.build_absolute_uri(reverse("jobs:detail", args=[touch.job.code]))
+        return serialize(touch, url)
+
+    body = list_response(request, page, serialize_one)
+    return body | {"now": _serialize_now(now), "problem": now.problem or None}
+
+
+def serialize(touch: Touch, url: str) -> TouchOut:
+    return TouchOut(
+        job=touch.job.code,
+        url=url,
+        row=touch.row,
+        at=touch.at,
+        by=touch.job.created_by.username if touch.job.created_by else None,
+        action=touch.action,
+        outcome=Outcome(touch.result.outcome),
+        record_id=touch.result.record_id or None,
+        note=touch.result.message or None,
+        is_old_known=touch.image is not None,
+        changes=_changes(touch),
+    )
+
+
+def _changes(touch: Touch) -> list[ChangeOut]:
+    old = touch.image.old if touch.image else {}
+    item = touch.item if isinstance(touch.item, dict) else {}
+    new = compared_rows.values_of_item(item)
+    return [
+        ChangeOut(field=field_name(name), old=_text(old, name), new=_text(new, name))
+        for name in dict.fromkeys([*old, *new])
+    ]
+
+
+def _text(values: Any, name: str) -> str | None:
+    value: Json = values.get(name)
+    return compared_rows.text_of(value) or None
+
+
+def _serialize_now(now: Now) -> RecordOut | None:
+    if now.record is None:
+        return None
+    return RecordOut(
+        id=now.record.id,
+        updated_at=now.record.updated_at,
+        updated_by=now.record.updated_by or None,
+        values=_values(now.record),
+    )
+
+
+def _values(record: Record) -> list[ValueOut]:
+    members = {"name": record.name, "external_id": record.external_id}
+    fields = {f"{FIELDS}.{key}": value for key, value in record.fields.items()}
+    texts = {
+        field_name(name): compared_rows.text_of(value)
+        for name, value in (members | fields).items()
+    }
+    return [ValueOut(field=name, value=text) for name, text in texts.items() if text]

@@ -1,0 +1,347 @@
+"""Undoing a job: what a job of its own puts back, and which rows it leaves as they are."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from ninja import Router
+from pydantic import Field
+
+from jobsui import paging
+from jobsui.access import lookup
+from jobsui.api import idempotency
+from jobsui.api.auth import RUN, ApiRequest
+from jobsui.api.problems import Problem, invalid
+from jobsui.api.schema import Schema
+from jobsui.api.v1 import job_out
+from jobsui.api.v1.comparisons import (
+    ChangeOut,
+    PageCounts,
+    field_name,
+    serialize_changes,
+)
+from jobsui.api.v1.job_out import JobOut
+from jobsui.api.v1.types import (
+    Body,
+    Code,
+    Limit,
+    ListOut,
+    Name,
+    Text,
+    list_response,
+    responses,
+)
+from jobsui.connections.models import CustomObject
+from jobsui.jobs.control import automation, comparisons, undo
+from jobsui.jobs.enums import JobState, ParentRows, ReadState, Verdict
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.live.row_ranges import RowRanges
+from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.records.compare import FIELDS, MEMBERS
+from jobsui.jobs.reports import undone_rows
+from jobsui.jobs.reports.undone_rows import UndoList, UndoneRow
+
+router = Router()
+MAX_CHOSEN = 10_000
+NO_UNDO = (
+    "This job undoes no other job. Undo a job: POST /api/v1/jobs/{id}/undo. "
+    "The plan belongs to the new job."
+)
+NOT_DONE = "The records are still being read. Wait for it, or read them again."
+RowNumber = Annotated[int, Field(ge=1, le=paging.MAX_INTEGER)]
+RowRange = Annotated[str, Field(pattern="^[0-9]{1,18}-[0-9]{1,18}$")]
+
+
+class UndoIn(Body):
+    rows: (
+        Annotated[
+            list[RowNumber | RowRange], Field(min_length=1, max_length=MAX_CHOSEN)
+        ]
+        | None
+    ) = None
+    """Row numbers of the file, or ranges of them such as `"2-500"`. Null: all rows."""
+    fields: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = None
+    """Keys of fields, `name` and `external_id`. Only these get their old values back, and
+    records that the job created or deleted stay as they are. Null: all of it is undone."""
+    launch: bool = False
+    """Launch the undo once it is known what it can put back."""
+
+
+class UndoCounts(Schema):
+    """Rows by what happens to their records."""
+
+    change: int
+    """Values are put back."""
+    create: int
+    """A deleted record is created again, with a new ID."""
+    delete: int
+    """A created record is deleted."""
+    same: int
+    """The record is as it was before."""
+    kept: int
+    """Kept, because the record was changed since."""
+    impossible: int
+    """Cannot be undone; of a launched undo, also rows that failed."""
+    left_out: int
+    """A person or program has chosen not to undo them. The other counts are without them."""
+
+
+class RestoredCells(Schema):
+    field: str
+    cells: int
+    """How many values are put back."""
+
+
+class UndoPlanOut(Schema):
+    job: UUID
+    """The job that undoes."""
+    undoes: UUID
+    """The job that is undone."""
+    state: ReadState
+    """Of the reading of the records. The job can be launched once it is `done`."""
+    reason: str | None
+    """Why it failed."""
+    created_at: datetime
+    started_at: datetime | None
+    """When the first page was read."""
+    finished_at: datetime | None
+    rows: list[str] | None
+    """The chosen rows, as numbers and ranges. Null: all."""
+    fields: list[str] | None
+    """The chosen fields. Null: all."""
+    pages: PageCounts
+    counts: UndoCounts
+    """What the launch would do, or of a launched job what it has done."""
+    restored_cells: list[RestoredCells]
+    """By field, most frequent first, of existing records, with rows that were left out."""
+
+
+class UndoVerdict(StrEnum):
+    """What happens to the record: see the counts of the plan."""
+
+    CHANGE = "change"
+    CREATE = "create"
+    DELETE = "delete"
+    KEPT = "kept"
+    IMPOSSIBLE = "impossible"
+
+
+class UndoneRowOut(Schema):
+    row: int
+    """Row number in the file."""
+    record_id: str | None
+    verdict: UndoVerdict
+    is_left_out: bool
+    changes: list[ChangeOut]
+    """`old` is what the record held when it was read, `new` what is put back."""
+    reasons: list[str]
+    """Why something is kept or cannot be undone. Rows that are put back in part have some
+    too."""
+    later_jobs: list[UUID]
+    """The jobs that the reasons name."""
+
+
+class RowChoiceIn(Body):
+    leave_out: Annotated[list[RowNumber], Field(max_length=MAX_CHOSEN)] = Field(
+        default_factory=list
+    )
+    """Rows that stay as they are."""
+    take: Annotated[list[RowNumber], Field(max_length=MAX_CHOSEN)] = Field(
+        default_factory=list
+    )
+    """Rows that were left out before."""
+
+
+@router.post(
+    "/{uuid:id}/undo",
+    auth=RUN,
+    operation_id="undo_job",
+    summary="Undo a job",
+    response=responses(201, JobOut, 400, 404, 409, 413),
+    openapi_extra=idempotency.PARAMETER,
+)
+def create(request: ApiRequest, code: Code, body: UndoIn | None = None) -> HttpResponse:
+    """Creates a job that puts back what this one changed, as far as nothing has changed it
+    since. It reads the records first; nothing changes in Zendesk before it is launched.
+    Undo the new job to return."""
+    chosen = body or UndoIn()
+
+    def create_undo() -> idempotency.Result:
+        job = lookup.job(request.auth, code)
+        draft = undo.create(
+            job,
+            by=request.auth.user,
+            rows=_ranges(chosen.rows),
+            fields=_names(job, chosen.fields),
+        )
+        if chosen.launch:
+            automation.set_auto_target(draft, JobState.QUEUED)
+        return 201, job_out.current(request, draft.code)
+
+    return idempotency.run_once(request, create_undo)
+
+
+@router.get(
+    "/{uuid:id}/undo-plan",
+    operation_id="get_undo_plan",
+    summary="Get what an undo puts back",
+    response=responses(200, UndoPlanOut, 404),
+    url_name="undo-plan",
+)
+def detail(request: ApiRequest, code: Code) -> Any:
+    """Of a job that undoes another one."""
+    job, read = _planned(request, code)
+    return serialize(job, read)
+
+
+@router.post(
+    "/{uuid:id}/undo-plan/read",
+    auth=RUN,
+    operation_id="read_undo_again",
+    summary="Plan an undo again",
+    response=responses(200, UndoPlanOut, 404, 409),
+)
+def read_again(request: ApiRequest, code: Code) -> Any:
+    """Reads the records again, as they are now. Rows that were left out are no longer."""
+    job, _ = _planned(request, code)
+    undo.read_again(job, by=request.auth.user)
+    return serialize(*_planned(request, code))
+
+
+@router.get(
+    "/{uuid:id}/undo-plan/rows",
+    operation_id="list_undone_rows",
+    summary="List the rows of an undo",
+    response=responses(200, ListOut[UndoneRowOut], 404, 409),
+)
+def row_list(
+    request: ApiRequest,
+    code: Code,
+    list: UndoList = UndoList.RESTORED,  # noqa: A002
+    cursor: Text = "",
+    limit: Limit = paging.SIZE,
+) -> Any:
+    """One of three lists, in the order of the file: `restored`, `kept` because the record
+    was changed since, and `impossible`. Of a launched undo, rows that failed are among the
+    last. A page may have fewer rows than `limit`, or none, before the last page. Follow
+    `next` until it is null. 409 until the plan is done."""
+    job, read = _planned(request, code)
+    _require_done(read)
+    read.job = job
+    after = paging.number(cursor) if cursor else 0
+    page = undone_rows.page(read, list, after=after, size=limit)
+    return list_response(request, page, _serialize_row)
+
+
+@router.post(
+    "/{uuid:id}/undo-plan/rows",
+    auth=RUN,
+    operation_id="choose_undone_rows",
+    summary="Leave rows out of an undo",
+    response=responses(200, UndoPlanOut, 400, 404, 409, 413),
+)
+def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
+    """Before the launch. Rows that would not be sent anyway are ignored."""
+    job, read = _planned(request, code)
+    _require_done(read)
+    comparisons.leave_out(read, body.leave_out, is_left_out=True)
+    comparisons.leave_out(read, body.take, is_left_out=False)
+    return serialize(job, _planned(request, code)[1])
+
+
+def serialize(job: Job, read: RecordRead) -> UndoPlanOut:
+    assert job.parent is not None  # noqa: S101  # An undo has one.
+    rows = undo.chosen_rows(job)
+    fields = undo.chosen_fields(job)
+    return UndoPlanOut(
+        job=job.code,
+        undoes=job.parent.code,
+        state=ReadState(read.state),
+        reason=read.reason or None,
+        created_at=read.created_at,
+        started_at=read.started_at,
+        finished_at=read.finished_at,
+        rows=None if rows is None else str(rows).split(", "),
+        fields=None if fields is None else sorted(map(field_name, fields)),
+        pages=PageCounts(read=read.pages_read, total=read.pages_total),
+        counts=_counts(job, read),
+        restored_cells=_restored_cells(read),
+    )
+
+
+def _counts(job: Job, read: RecordRead) -> UndoCounts:
+    rows = undone_rows.planned(read) if job.is_draft else undone_rows.done(job, read)
+    return UndoCounts(
+        change=rows.changes,
+        create=rows.creates,
+        delete=rows.deletes,
+        same=rows.same,
+        kept=rows.kept,
+        impossible=rows.impossible,
+        left_out=rows.left_out,
+    )
+
+
+def _restored_cells(read: RecordRead) -> list[RestoredCells]:
+    found = [
+        RestoredCells(field=field_name(name), cells=cells)
+        for name, (cells, _) in read.changed_cells.items()
+    ]
+    return sorted(found, key=lambda each: (-each.cells, each.field))
+
+
+def _serialize_row(row: UndoneRow) -> UndoneRowOut:
+    compared = row.compared
+    return UndoneRowOut(
+        row=row.row,
+        record_id=compared.record_id or None,
+        verdict=UndoVerdict[Verdict(compared.verdict).name],
+        is_left_out=compared.is_left_out,
+        changes=serialize_changes(compared.values),
+        reasons=[str(reason) for reason in row.reasons],
+        later_jobs=[UUID(reason.job) for reason in row.reasons if reason.job],
+    )
+
+
+def _planned(request: ApiRequest, code: UUID) -> tuple[Job, RecordRead]:
+    """The job that undoes another one, and what it reads. Raises Problem for another
+    job."""
+    job = lookup.draft_or_job(request.auth, code)
+    read = undo.current(job) if job.parent_rows == ParentRows.UNDONE else None
+    if read is None:
+        raise Problem(404, "not_found", NO_UNDO)
+    return job, read
+
+
+def _require_done(read: RecordRead) -> None:
+    if read.state != ReadState.DONE:
+        raise NotPossibleNow(NOT_DONE)
+
+
+def _ranges(rows: list[int | str] | None) -> RowRanges | None:
+    """Raises Problem for a range that ends before it begins."""
+    if rows is None:
+        return None
+    for index, each in enumerate(rows):
+        first, _, last = str(each).partition("-")
+        if last and int(last) < int(first):
+            message = "ends before it begins"
+            raise invalid([{"where": f"body.rows.{index}", "message": message}], 1)
+    return RowRanges.parsed(",".join(map(str, rows)))
+
+
+def _names(job: Job, fields: list[str] | None) -> list[str] | None:
+    """Of the values, as an undo has them. Raises Problem for a field that is unknown."""
+    if fields is None:
+        return None
+    known = CustomObject.objects.get(connection=job.connection, key=job.object_key)
+    errors = [
+        {"where": f"body.fields.{index}", "message": "is no field of the object"}
+        for index, key in enumerate(fields)
+        if key not in MEMBERS and known.schema.field(key) is None
+    ]
+    if errors:
+        raise invalid(errors, len(errors))
+    return [key if key in MEMBERS else f"{FIELDS}.{key}" for key in fields]
