@@ -24,6 +24,7 @@ def check_job(job_id: int) -> None:
     """Check every row of a draft."""
     if job := Job.objects.filter(pk=job_id).first():
         checker.check(job, stopping=stopping)
+        automation.compare_unasked(job)
 
 
 def advance_job(job_id: int) -> None:

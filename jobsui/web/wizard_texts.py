@@ -217,8 +217,8 @@ def launch_button(job: Job, number: int) -> str:
     return f"Launch {counted(number, 'row')}"
 
 
-def points(job: Job) -> list[Point]:
-    """What to know before launch."""
+def points(job: Job, *, is_compared: bool) -> list[Point]:
+    """What to know before launch. `is_compared`: what the records hold before is kept."""
     action = Action(job.action)
     options = Options.from_json(job.options)
     found = [_repeating(action)]
@@ -227,13 +227,20 @@ def points(job: Job) -> list[Point]:
     if not action.deletes:
         found.append(_empty_cells(options))
         found.append(Point("player-play", TRIGGERS))
-    lasting = (
-        "Deletions cannot be undone"
-        if action.deletes
-        else "Sent records cannot be recalled"
-    )
-    found.append(Point("ban", lasting))
+    found.append(_undo(action, is_compared=is_compared))
     return found
+
+
+def _undo(action: Action, *, is_compared: bool) -> Point:
+    if action is Action.CREATE:
+        return Point("arrow-left", "Can be undone, except for records changed since")
+    if not is_compared:
+        text = "Cannot be undone, because it is not compared with Zendesk"
+        return Point("ban", text, is_warning=True)
+    if action.deletes:
+        text = "Can be undone: deleted records are created again, with new IDs"
+        return Point("arrow-left", text)
+    return Point("arrow-left", "Can be undone, except for values changed since")
 
 
 def _repeating(action: Action) -> Point:

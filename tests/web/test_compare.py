@@ -6,15 +6,19 @@ import io
 import pytest
 from django.test import Client
 
+from jobsui.connections.models import Connection
+from jobsui.jobs import tasks
 from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.preparation import checker
 from tests.conftest import TaskQueue
 from tests.harness import Harness, gadgets
 from tests.web import stages
 from tests.web.pages import buttons, counters, visible
 
 pytestmark = pytest.mark.django_db
+transactional = pytest.mark.django_db(transaction=True)
 HTMX = {"HX-Request": "true"}
 UPSERT = Action.UPSERT_BY_EXTERNAL_ID
 
@@ -430,3 +434,131 @@ def test_rows_of_a_job_without_a_comparison_are_not_chosen(operator: Client) -> 
     answer = operator.post(path(job, "compare/rows/"), {"shown": ["2"]})
 
     assert answer["Location"] == path(job)
+
+
+# By itself
+
+
+@transactional
+def test_comparison_starts_when_the_check_is_done(harness: Harness) -> None:
+    harness.object()
+    harness.run(gadgets(2), Action.CREATE)
+
+    job = harness.checked(gadgets(3), UPSERT, compare=True)
+
+    read = comparisons.finished(job)
+    assert read is not None
+    assert read.counts == {"same": 2, "create": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "requests_per_minute"),
+    [
+        ("external_id,price\ng-1,x\ng-2,1\n", {"compare": True}, 100),
+        ("external_id,price\ng-1,1\n", {"compare": False}, 100),
+        (
+            "external_id\n" + "".join(f"g-{n}\n" for n in range(8_000)),
+            {"compare": True},
+            1,
+        ),
+    ],
+    ids=["invalid rows", "not chosen", "too long"],
+)
+def test_comparison_waits_for_a_person(
+    content: str, options: dict[str, bool], requests_per_minute: int
+) -> None:
+    job = stages.draft(content)
+    stages.changed(job, options=job.options | {"invalid": "stop"} | options)
+    Connection.objects.update(requests_per_minute=requests_per_minute)
+    checker.start(job, by=None)
+
+    tasks.check_job(job.pk)
+
+    job.refresh_from_db()
+    assert job.state == JobState.READY
+    assert comparisons.latest(job) is None
+
+
+def test_comparison_starts_when_invalid_rows_are_skipped(operator: Client) -> None:
+    job = stages.checked()
+    options = job.options | {"compare": True, "invalid": "stop"}
+    stages.changed(job, options=options)
+
+    answer = operator.post(path(job, "check/"), {"invalid": "skip"})
+
+    assert answer["Location"] == path(job)
+    assert comparisons.latest(job) is not None
+
+
+def test_check_leads_to_a_comparison_that_has_not_started(operator: Client) -> None:
+    job = stages.checked("external_id,price\ng-1,1\n")
+    stages.changed(job, options=job.options | {"compare": True})
+
+    text = operator.get(path(job, "check/")).text
+    operator.post(path(job, "compare/start/"))
+    started = operator.get(path(job, "check/")).text
+
+    assert f'action="{path(job, "compare/start/")}"' in text
+    assert f'action="{path(job, "compare/start/")}"' not in started
+    assert f'href="{path(job)}"' in started
+
+
+def test_skipped_comparison_does_not_start_again(
+    operator: Client, task_queue: TaskQueue
+) -> None:
+    job = stages.checked("external_id,price\ng-1,1\n")
+    stages.changed(job, options=job.options | {"compare": True})
+    operator.post(path(job, "compare/start/"))
+
+    answer = operator.post(path(job, "compare/skip/"))
+    checker.start(job, by=None)
+    tasks.check_job(job.pk)
+
+    job.refresh_from_db()
+    assert answer["Location"] == path(job, "review/")
+    assert job.state == JobState.READY
+    assert comparisons.latest(job) is None
+    task_queue.clear()
+
+
+def test_running_comparison_says_what_it_costs_and_is_skipped(
+    operator: Client, task_queue: TaskQueue
+) -> None:
+    job = stages.checked("external_id,price\ng-1,1\n")
+    operator.post(path(job, "compare/start/"))
+    task_queue.clear()
+
+    page_text = operator.get(path(job)).text
+
+    assert "Takes 1 request" in visible(page_text)
+    assert "Saves no requests" in visible(page_text)
+    assert "Skip comparison" in buttons(page_text)
+
+
+def test_comparison_that_takes_long_is_offered(operator: Client) -> None:
+    job = stages.checked("external_id\n" + "".join(f"g-{n}\n" for n in range(200)))
+    Connection.objects.update(requests_per_minute=1, share=1)
+
+    text = page(operator, job)
+
+    assert "It takes more than an hour, so it does not start by itself." in text
+
+
+def test_mapping_offers_to_update_only(operator: Client) -> None:
+    job = stages.checked("external_id,price\ng-1,1\n")
+
+    text = operator.get(path(job, "map/")).text
+    operator.post(
+        path(job, "map/"),
+        {
+            "source_external_id": "external_id",
+            "source_field:price": "price",
+            "blank": "skip",
+            "only_existing": "on",
+            "then": "save",
+        },
+    )
+
+    job.refresh_from_db()
+    assert "Only update records that exist" in text
+    assert job.options["only_existing"] is True

@@ -80,6 +80,7 @@ def test_upload_makes_a_draft_whose_file_is_read(
     assert job.state == "draft"
     assert job.action == "create"
     assert job.object_key == "gadget"
+    assert job.options["compare"] is True
     assert job.created_by == ana
     assert job.file.name == "rows.csv"
     assert job.file.state == FileState.READING
@@ -527,7 +528,7 @@ def test_review_says_what_will_be_done(operator: Client) -> None:
     assert "Create or update 2 gadget records, matched by External ID" in text
     assert "2 rows in 1 batch" in text
     assert "1 invalid row will not be sent" in text
-    assert "Sent records cannot be recalled" in text
+    assert "Cannot be undone, because it is not compared with Zendesk" in text
     assert "Object triggers in Zendesk may run for these records" in text
     assert "Launch 2 rows" in text
 
@@ -538,7 +539,7 @@ def test_review_of_a_delete_job_speaks_of_deleting(operator: Client) -> None:
     text = operator.get(path(job, "review/")).text
 
     assert "Safe to run again: rows whose record was already deleted will fail" in text
-    assert "Deletions cannot be undone" in text
+    assert "Cannot be undone, because it is not compared with Zendesk" in text
     assert "Object triggers" not in text
 
 

@@ -3,6 +3,7 @@ once the file is read, columns map themselves, the rows are checked, and compare
 records if that was chosen; then the job is launched if it was asked for. Where a person has
 to decide, the draft stops and says why."""
 
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -13,7 +14,6 @@ from jobsui.jobs.control import actions, comparisons, drafts, saved_mappings, un
 from jobsui.jobs.control.auto_mapping import auto_check, auto_map_unmapped
 from jobsui.jobs.enums import (
     UNLAUNCHED,
-    Action,
     Component,
     FileState,
     JobState,
@@ -36,6 +36,8 @@ from jobsui.jobs.queueing import enqueue
 MAX_COMPARING = timedelta(hours=1)
 """For this long after the check, rows are compared again when another job has changed
 records meanwhile."""
+MAX_UNASKED_SECONDS = 3600
+"""A comparison that takes longer is started by a person."""
 NOT_COMPARED = "The rows were not compared with their records in Zendesk."
 COMPARE_AGAIN = "Compare them again, or launch the job to send all rows."
 COMPARE_FIRST = "Compare them again: the job only updates records that exist."
@@ -127,6 +129,36 @@ def _take_step(job: Job) -> None:
             _launch(job)
 
 
+def is_comparison_due(job: Job) -> bool:
+    """Whether the rows of a checked draft are compared next: that was chosen, nothing else has
+    to be decided before, and it does not take long."""
+    if job.state != JobState.READY or job.auto_target:
+        return False
+    if not _wants_comparison(job) or comparisons.current(job) is not None:
+        return False
+    return not is_long(job) and not actions.launch_obstacle(job)
+
+
+def is_long(job: Job) -> bool:
+    """Whether comparing the rows takes so long that a person has to ask for it."""
+    return comparisons.cost_of(job).seconds > MAX_UNASKED_SECONDS
+
+
+def compare_unasked(job: Job) -> None:
+    """Start the comparison of a checked draft if it is due."""
+    checked = Job.objects.filter(pk=job.pk).first()
+    if checked is not None and is_comparison_due(checked):
+        with suppress(NotPossibleNow):
+            comparisons.start(checked, by=_actor(checked))
+
+
+def _wants_comparison(job: Job) -> bool:
+    options = Options.from_json(job.options)
+    refuses = options.refuse_changed != "off"
+    is_wanted = options.compare or options.only_existing or refuses
+    return is_wanted and comparisons.is_possible(job)
+
+
 def _is_read_again(job: Job) -> bool:
     """Have the file read with the settings of the job's saved mapping, if it was not read
     with them."""
@@ -151,10 +183,7 @@ def _is_compared(job: Job) -> bool:
     read = comparisons.current(job)
     if read is not None and not _is_too_old(job, read):
         return _has_result(read)
-    options = Options.from_json(job.options)
-    refuses = options.refuse_changed != "off"
-    is_wanted = options.compare or options.only_existing or refuses
-    if is_wanted and Action(job.action).key:
+    if _wants_comparison(job):
         _compare(job)
         return False
     return True

@@ -130,15 +130,17 @@ def cancel(read: RecordRead) -> None:
 
 
 def skip(job: Job) -> None:
-    """Send all rows, whatever a comparison found, also if their records change. Raises
-    NotPossibleNow once launched."""
+    """Send all rows, whatever a comparison found, also if their records change, and do not
+    compare them by itself. Raises NotPossibleNow once launched."""
     with transaction.atomic():
         # Locked: the planner of a launched job needs what was found.
         draft = Job.objects.drafts().select_for_update().filter(pk=job.pk).first()
         if draft is None:
             raise NotPossibleNow("This job was already launched.")
         RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE).delete()
-        options = replace(Options.from_json(draft.options), refuse_changed="off")
+        options = replace(
+            Options.from_json(draft.options), compare=False, refuse_changed="off"
+        )
         job.options = draft.options | options.to_json()
         Job.objects.change(draft, expected=UNLAUNCHED, options=job.options)
 

@@ -159,7 +159,8 @@ def _runjob(job: Job) -> str:
     options = Options.from_json(job.options)
     if not options.generate_external_ids:
         words.append("--no-generate-external-ids")
-    if options.compare or options.refuse_changed != "off":
+    is_compared = options.compare or options.refuse_changed != "off"
+    if is_compared and Action(job.action).key:
         words.append("--compare")
     if options.keep_undo:
         words.append("--keep-undo")
@@ -241,12 +242,14 @@ def _options(job: Job) -> dict[str, Any]:
         found["decimal_mark"] = options.decimal_mark
     if not options.generate_external_ids:
         found["generate_external_ids"] = False
-    if options.compare:
+    if options.compare and Action(job.action).key:
         found["compare"] = True
     if options.keep_undo:
         found["keep_undo"] = True
     if options.refuse_changed != "off":
         found["refuse_changed"] = options.refuse_changed
+    if options.only_existing:
+        found["only_existing"] = True
     return found
 
 

@@ -98,6 +98,15 @@ class MappingForm(DressedForm):
         ),
     )
 
+    only_existing = forms.BooleanField(
+        label="Only update records that exist",
+        required=False,
+        help_text=(
+            "Rows whose external ID no record has are reported and not sent. The rows are "
+            "compared with Zendesk first."
+        ),
+    )
+
     def __init__(
         self,
         data: Mapping[str, Any] | None = None,
@@ -121,6 +130,8 @@ class MappingForm(DressedForm):
             self.fields[SOURCE + target.key] = ColumnField(self.labels)
         if action is not Action.CREATE:
             del self.fields["generate_external_ids"]
+        if action is not Action.UPSERT_BY_EXTERNAL_ID:
+            del self.fields["only_existing"]
         if action.deletes:
             del self.fields["blank"]
             del self.fields["decimal_mark"]
@@ -192,4 +203,5 @@ class MappingForm(DressedForm):
             blank=self.cleaned_data.get("blank", "skip"),
             decimal_mark=self.cleaned_data.get("decimal_mark") or "auto",
             generate_external_ids=generates,
+            only_existing=bool(self.cleaned_data.get("only_existing")),
         )

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.jobs.control import comparisons, drafts, key_proposals
+from jobsui.jobs.control import automation, comparisons, drafts, key_proposals
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.errors import JobsError, NotPossibleNow
 from jobsui.jobs.mapping.check_scope import check_scope
@@ -29,13 +29,14 @@ def check(request: HtmxRequest, job: Job) -> HttpResponse:
     """What the check found. A POST decides whether invalid rows are skipped. With
     `follow`, it leads on to the review if that is all that is left."""
     if "follow" in request.GET and is_clean_repeat(job):
-        return redirect("jobs:review", job.code)
+        return redirect(_last_step(job), job.code)
     if request.method == "POST":
         try:
             drafts.set_invalid_rows(job, request.POST.get("invalid", "stop"))
         except NotPossibleNow as refusal:
             messages.error(request, str(refusal))
             return redirect("jobs:check", job.code)
+        automation.compare_unasked(job)
         return redirect(_next_step(job), job.code)
     return render(request, "wizard/check.html", _check_page(job))
 
@@ -47,7 +48,7 @@ def check_progress(request: HtmxRequest, job: Job) -> HttpResponse:
     if request.GET.get("v") == str(job.version):
         return HttpResponse(status=204)
     if is_clean_repeat(job):
-        return http.go(request, "jobs:review", job.code)
+        return http.go(request, _last_step(job), job.code)
     return render(request, "wizard/check.html#checked", _check_page(job))
 
 
@@ -97,6 +98,12 @@ def _next_step(job: Job) -> str:
     return "jobs:compare" if comparisons.is_possible(job) else "jobs:review"
 
 
+def _last_step(job: Job) -> str:
+    """Where a draft without problems is reviewed."""
+    is_compared = comparisons.current(job) is not None
+    return "jobs:compare" if is_compared else "jobs:review"
+
+
 def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
     found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
@@ -119,5 +126,6 @@ def _check_page(job: Job) -> dict[str, Any]:
         "problems": job_details.problem_count(job) if is_ready else 0,
         "valid": job.rows - job.rows_left_out,
         "can_compare": comparisons.is_possible(job),
+        "is_comparison_due": automation.is_comparison_due(job),
         "file_form": FileForm(),
     }

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from jobsui import paging
-from jobsui.jobs.control import comparisons
+from jobsui.jobs.control import automation, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.options import Options
@@ -117,6 +117,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "version": comparison_page.version(read),
         "announcement": comparison_page.announcement(read),
         "cost": comparisons.cost_of(job),
+        "is_long": automation.is_long(job),
         "by_name": Action(job.action).key == "name",
         "deletes": Action(job.action).deletes,
         "only_existing": Options.from_json(job.options).only_existing,

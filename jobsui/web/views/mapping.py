@@ -59,7 +59,8 @@ def _save(request: HtmxRequest, job: Job, form: MappingForm) -> HttpResponse:
     then, _, target = request.POST.get("then", "").partition(" ")
     if then != "rule" or _is_changed(job, form, rules):
         mapping = form.mapping()
-        drafts.set_mapping(job, mapping, form.options(), by=request.user, rules=rules)
+        options = _chosen_options(job, form)
+        drafts.set_mapping(job, mapping, options, by=request.user, rules=rules)
     match then:
         case "save":
             return redirect("jobs:map", job.code)
@@ -87,10 +88,16 @@ def _rules(job: Job, form: MappingForm) -> dict[str, Rule]:
     return rules
 
 
+def _chosen_options(job: Job, form: MappingForm) -> Options:
+    """Whether to compare is not chosen here."""
+    compare = Options.from_json(job.options).compare
+    return replace(form.options(), compare=compare)
+
+
 def _is_changed(job: Job, form: MappingForm, rules: dict[str, Rule]) -> bool:
     """Whether the form differs from what the draft has."""
     stored = Options.from_json(job.options)
-    chosen = form.options()
+    chosen = _chosen_options(job, form)
     own_options = replace(stored, prefix="", invalid="stop")
     own_rules = {key: rule for key, rule in rules.items() if rule != NO_RULE}
     return (

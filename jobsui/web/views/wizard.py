@@ -308,7 +308,12 @@ def _create_draft(request: HtmxRequest, form: JobForm) -> Job:
     chosen = form.cleaned_data["object"]
     action = form.cleaned_data["action"]
     return drafts.create_draft(
-        chosen.connection, chosen.key, action, file, by=request.user
+        chosen.connection,
+        chosen.key,
+        action,
+        file,
+        by=request.user,
+        options=Options(compare=True),
     )
 
 
@@ -381,7 +386,9 @@ def _review(
         "form": form,
         "preview": preview,
         "summary": wizard_texts.summary(job, preview.sent),
-        "points": wizard_texts.points(job),
+        "points": wizard_texts.points(
+            job, is_compared=comparisons.finished(job) is not None
+        ),
         "notices": [
             notice
             for notice in job_details.account_notices(job)

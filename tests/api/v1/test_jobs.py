@@ -675,7 +675,7 @@ def test_list_takes_the_same_queries_for_any_length(
 
     # The token, the jobs, their batches in flight, the jobs that they wait for, warnings
     # of Zendesk and of checks.
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         response = reader.call("GET", "/jobs?state=queued")
 
     assert len(response.json()["items"]) == jobs
