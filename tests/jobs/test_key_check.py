@@ -185,7 +185,7 @@ def test_file_for_another_account_names_its_connection(
         key_proposals.accept(job, by=None)
 
 
-@pytest.mark.parametrize(("action", "reads"), [(UPSERT, 2), (DELETE, 4)])
+@pytest.mark.parametrize(("action", "reads"), [(UPSERT, 2), (DELETE, 6)])
 def test_nothing_more_is_read_when_keys_are_right(
     sandbox: Sandbox, action: Action, reads: int
 ) -> None:
@@ -242,3 +242,31 @@ def test_account_that_does_not_answer_ends_the_search(sandbox: Sandbox) -> None:
     [notice] = AccountFacts.objects.get(job=job).notices
     assert notice["code"] == "not_checked"
     assert notice["message"].startswith("Whether the keys are right was not checked.")
+
+
+def test_delete_with_keys_only_says_how_much_it_deletes(sandbox: Sandbox) -> None:
+    held = records(1)
+    lines = "".join(f"{row['external_id']}\n" for row in held[:390])
+    job = make_job(f"external_id\n{lines}", DELETE, to=asset(sandbox, held))
+
+    check(job)
+
+    [notice] = notices_of(job)
+    assert notice["code"] == "keys_only"
+    assert notice["count"] == 390
+    assert notice["message"] == (
+        "390 of 400 records of asset would be deleted. The file has no other values that "
+        "show whether these are the records that it means."
+    )
+
+
+def test_delete_of_dense_keys_in_another_account_is_noticed(sandbox: Sandbox) -> None:
+    job = make_job(content(records(2)), DELETE, to=asset(sandbox, records(1)))
+
+    check(job)
+
+    [notice] = notices_of(job)
+    assert notice["code"] == "keys_not_in_account"
+    assert notice["message"].startswith(
+        "100 % of the sampled external IDs exist in this"
+    )

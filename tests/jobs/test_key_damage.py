@@ -322,3 +322,41 @@ def test_few_keys_say_nothing() -> None:
 
     assert here.find(rows_of(own, chance, without_zeros)[:9]) is None
     assert own.requests == 0
+
+
+def test_deleted_records_with_other_values_are_noticed() -> None:
+    chance = random.Random(1)
+    here = world(DELETE, own=dense(chance))
+    rows = as_delete(rows_of(dense(chance), chance), with_names=True)
+
+    found = here.find(rows)
+
+    assert found is not None
+    assert found["code"] == "keys_not_in_account"
+    assert found["message"] == (
+        "100 % of the sampled external IDs exist in this account, but these records hold "
+        "other values than the file."
+    )
+
+
+def test_account_whose_records_agree_is_named_for_a_delete() -> None:
+    chance = random.Random(1)
+    meant = dense(chance)
+    here = world(DELETE, own=dense(chance), north=dense(chance), south=meant)
+
+    found = here.find(as_delete(rows_of(meant, chance), with_names=True))
+
+    assert found is not None
+    assert found["code"] == "keys_in_other_account"
+    assert "of the connection “south”" in found["message"]
+
+
+def test_delete_of_the_right_records_is_no_damage() -> None:
+    chance = random.Random(1)
+    own = dense(chance)
+
+    found = world(DELETE, own=own).find(
+        as_delete(rows_of(own, chance), with_names=True)
+    )
+
+    assert found is None

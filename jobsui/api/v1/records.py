@@ -23,11 +23,9 @@ from jobsui.api.v1.types import (
     responses,
 )
 from jobsui.jobs.enums import Action, Outcome
-from jobsui.jobs.records.compare import FIELDS
 from jobsui.jobs.reports import compared_rows, record_history, record_now
 from jobsui.jobs.reports.record_history import Touch
 from jobsui.jobs.reports.record_now import Now
-from jobsui.zendesk.payloads import Json, Record
 
 router = Router()
 Key = Annotated[str, Field(min_length=1, max_length=255), STORABLE]
@@ -131,8 +129,7 @@ def _changes(touch: Touch) -> list[ChangeOut]:
 
 
 def _text(values: Any, name: str) -> str | None:
-    value: Json = values.get(name)
-    return compared_rows.text_of(value) or None
+    return compared_rows.text_of(values.get(name)) or None
 
 
 def _serialize_now(now: Now) -> RecordOut | None:
@@ -142,15 +139,7 @@ def _serialize_now(now: Now) -> RecordOut | None:
         id=now.record.id,
         updated_at=now.record.updated_at,
         updated_by=now.record.updated_by or None,
-        values=_values(now.record),
+        values=[
+            ValueOut(field=field_name(name), value=text) for name, text in now.texts
+        ],
     )
-
-
-def _values(record: Record) -> list[ValueOut]:
-    members = {"name": record.name, "external_id": record.external_id}
-    fields = {f"{FIELDS}.{key}": value for key, value in record.fields.items()}
-    texts = {
-        field_name(name): compared_rows.text_of(value)
-        for name, value in (members | fields).items()
-    }
-    return [ValueOut(field=name, value=text) for name, text in texts.items() if text]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jobsui.connections import proxy_reads
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.errors import ConnectionsError, explain
-from jobsui.connections.models import Connection
+from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs import account_client
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import api_name, schema_of
@@ -160,7 +160,12 @@ class _Reader:
             # Only the keys of rows that could not become new records were looked up.
             return self._sample.rows >= MIN_KEYS
         wanted = len(self._sample.keys.found)
-        return wanted >= MIN_KEYS and len(self._existing_records) < ENOUGH * wanted
+        if wanted < MIN_KEYS:
+            return False
+        if self._action is Action.DELETE_BY_EXTERNAL_ID:
+            # Another account has the same numbers, and deletes cannot fail because of it.
+            return True
+        return len(self._existing_records) < ENOUGH * wanted
 
     def _find_damage(self) -> None:
         damage = KeyDamage(self._job, self._look_up, self._look_up_elsewhere)
@@ -168,6 +173,29 @@ class _Reader:
         damage.add_known(keys, self._existing_records)
         if notice := damage.find(self._sample.rows_of_file()):
             self.facts.notices.insert(0, notice)
+        if damage.is_unproven:
+            self._note_deletions(damage.share)
+
+    def _note_deletions(self, share: float) -> None:
+        """How much of the object a file with nothing but keys would delete. `share`: of its
+        keys that have a record."""
+        records = round(self._sample.rows * share)
+        total = self._call(
+            partial(custom_objects.count_records, key=self._job.object_key)
+        )
+        about = "About " if share < 1 else ""
+        known = CustomObject.objects.filter(
+            connection=self._job.connection, key=self._job.object_key
+        ).first()
+        title = known.title if known and known.title else self._job.object_key
+        numbers = f"{about}{records:,} of {max(total, records):,} records of {title}"
+        self.note(
+            "keys_only",
+            f"{numbers} would be deleted. The file has no other values that show whether these "
+            "are the records that it means.",
+            "Check connection, object and keys.",
+            count=records,
+        )
 
     def _look_up(self, key: str, values: Sequence[str]) -> list[Record]:
         return self._call(

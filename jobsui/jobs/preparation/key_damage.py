@@ -101,6 +101,8 @@ class KeyDamage:
         the same."""
         self._contradicted: list[tuple[Explanation, int]] = []
         """Explanations that find records of another content."""
+        self.is_unproven = False
+        """Whether the keys exist, and nothing shows whether these are the same records."""
         self.requests = 0
         """Made so far, with those of `add_known`."""
 
@@ -124,8 +126,23 @@ class KeyDamage:
         self._own = [self._known.of(self._key, key) for key in keys]
         self._before = _count(self._own)
         if self._before >= ENOUGH * len(keys):
-            return None
+            return self._contradiction() if self._action.deletes else None
         return self._explained() or self._unexplained()
+
+    @property
+    def share(self) -> float:
+        """Of the keys that have a record."""
+        return self._before / len(self._rows) if self._rows else 0.0
+
+    def _contradiction(self) -> dict[str, Any] | None:
+        """A notice if the records that exist are not those that the rows mean: the numbers of
+        another account exist, too."""
+        contents = self._agreement(self._rows, self._own)
+        self.is_unproven = contents is Agreement.UNKNOWN
+        if contents is not Agreement.DISAGREES:
+            return None
+        elsewhere = self._in_other_account(is_contradicted=True)
+        return elsewhere or self._not_in_account(contents)
 
     def _explained(self) -> dict[str, Any] | None:
         for explanation in self._screened():
@@ -318,7 +335,11 @@ class KeyDamage:
 
     # Other accounts
 
-    def _in_other_account(self) -> dict[str, Any] | None:
+    def _in_other_account(
+        self, *, is_contradicted: bool = False
+    ) -> dict[str, Any] | None:
+        """`is_contradicted`: the keys exist here too, with other values. Then the values must
+        agree."""
         keys = _spread([row.key for row in self._rows], PAGE_SIZE)
         page = next(listings(keys, self._max_listed))
         chosen = set(page)
@@ -332,7 +353,7 @@ class KeyDamage:
             by_key = {str(getattr(each, self._key)): each for each in found or ()}
             records = [by_key.get(row.key) for row in asked]
             there = _count(records)
-            if not rises_clearly(here, there, len(asked)):
+            if not is_contradicted and not rises_clearly(here, there, len(asked)):
                 continue
             contents = self._agreement(asked, records)
             is_likely = not here and there >= ENOUGH * len(asked)

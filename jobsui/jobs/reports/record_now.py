@@ -23,8 +23,10 @@ class Now:
     """What the account holds."""
 
     record: Record | None = None
+    texts: Sequence[tuple[str, str]] = ()
+    """(name of the value as in an Image, value), blank ones left out."""
     values: Sequence[tuple[str, str]] = ()
-    """(label of the field, value), blank ones left out."""
+    """The same with the labels of the fields."""
     problem: str = ""
     """Why the account could not be read, as a sentence."""
     is_unknown: bool = False
@@ -55,7 +57,10 @@ def _read(custom_object: CustomObject, key: str) -> Now:
             partial(keyed_reads.read, client, custom_object.key, kind, [read_key])
         )
         if records := found.records.get(read_key):
-            return Now(records[0], _values(custom_object, records[0]))
+            labels = Labels(custom_object.schema)
+            texts = _texts(records[0])
+            values = [(labels.of(name), text) for name, text in texts]
+            return Now(records[0], texts, values)
         unknown = unknown or bool(found.unknown)
     return Now(is_unknown=unknown)
 
@@ -67,11 +72,10 @@ def _present_id(custom_object: CustomObject, record_id: str) -> str:
     return chains[record_id][-1]
 
 
-def _values(custom_object: CustomObject, record: Record) -> list[tuple[str, str]]:
-    labels = Labels(custom_object.schema)
+def _texts(record: Record) -> list[tuple[str, str]]:
     members = {"name": record.name, "external_id": record.external_id}
     fields = {f"{FIELDS}.{key}": value for key, value in record.fields.items()}
     texts = {
         name: compared_rows.text_of(value) for name, value in (members | fields).items()
     }
-    return [(labels.of(name), text) for name, text in texts.items() if text]
+    return [(name, text) for name, text in texts.items() if text]
