@@ -235,8 +235,8 @@ def _undo(action: Action, *, is_compared: bool) -> Point:
     if action is Action.CREATE:
         return Point("arrow-left", "Can be undone, except for records changed since")
     if not is_compared:
-        text = "Cannot be undone, because it is not compared with Zendesk"
-        return Point("ban", text, is_warning=True)
+        text = "Can be undone only if you keep what the records hold, below"
+        return Point("alert-triangle", text, is_warning=True)
     if action.deletes:
         text = "Can be undone: deleted records are created again, with new IDs"
         return Point("arrow-left", text)

@@ -528,7 +528,7 @@ def test_review_says_what_will_be_done(operator: Client) -> None:
     assert "Create or update 2 gadget records, matched by External ID" in text
     assert "2 rows in 1 batch" in text
     assert "1 invalid row will not be sent" in text
-    assert "Cannot be undone, because it is not compared with Zendesk" in text
+    assert "Can be undone only if you keep what the records hold, below" in text
     assert "Object triggers in Zendesk may run for these records" in text
     assert "Launch 2 rows" in text
 
@@ -539,7 +539,7 @@ def test_review_of_a_delete_job_speaks_of_deleting(operator: Client) -> None:
     text = operator.get(path(job, "review/")).text
 
     assert "Safe to run again: rows whose record was already deleted will fail" in text
-    assert "Cannot be undone, because it is not compared with Zendesk" in text
+    assert "Can be undone only if you keep what the records hold, below" in text
     assert "Object triggers" not in text
 
 
