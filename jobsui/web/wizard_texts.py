@@ -221,7 +221,7 @@ def points(job: Job, *, is_compared: bool) -> list[Point]:
     """What to know before launch. `is_compared`: what the records hold before is kept."""
     action = Action(job.action)
     options = Options.from_json(job.options)
-    found = [_repeating(action)]
+    found = [_repeating(action, is_compared=is_compared)]
     if action is Action.CREATE:
         found.append(_generated_ids(options))
     if not action.deletes:
@@ -243,9 +243,10 @@ def _undo(action: Action, *, is_compared: bool) -> Point:
     return Point("arrow-left", "Can be undone, except for values changed since")
 
 
-def _repeating(action: Action) -> Point:
+def _repeating(action: Action, *, is_compared: bool) -> Point:
     if action.deletes:
-        text = "Safe to run again: rows whose record was already deleted will fail"
+        result = "are not sent" if is_compared else "will fail"
+        text = f"Safe to run again: rows whose record was already deleted {result}"
         return Point("refresh", text)
     if action.is_repeatable:
         text = "Safe to run again: the same rows lead to the same records"

@@ -185,7 +185,7 @@ def test_file_for_another_account_names_its_connection(
         key_proposals.accept(job, by=None)
 
 
-@pytest.mark.parametrize(("action", "reads"), [(UPSERT, 2), (DELETE, 6)])
+@pytest.mark.parametrize(("action", "reads"), [(UPSERT, 2), (DELETE, 4)])
 def test_nothing_more_is_read_when_keys_are_right(
     sandbox: Sandbox, action: Action, reads: int
 ) -> None:
@@ -255,7 +255,7 @@ def test_delete_with_keys_only_says_how_much_it_deletes(sandbox: Sandbox) -> Non
     assert notice["code"] == "keys_only"
     assert notice["count"] == 390
     assert notice["message"] == (
-        "390 of 400 records of asset would be deleted. The file has no other values that "
+        "390 of 400 records of Asset would be deleted. The file has no other values that "
         "show whether these are the records that it means."
     )
 

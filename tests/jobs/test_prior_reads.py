@@ -12,7 +12,7 @@ from jobsui.jobs.control import actions, comparisons, undo
 from jobsui.jobs.enums import Action, BatchState, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import history_index
-from jobsui.jobs.models import BatchImages, Job
+from jobsui.jobs.models import BatchImages, Job, RecordRead
 from tests.failpoints import EXIT_STATUS
 from tests.harness import Harness, gadgets
 from tests.jobs.drivers import Driver, reported
@@ -329,6 +329,7 @@ def test_job_that_refuses_changes_has_to_be_compared(harness: Harness) -> None:
     job = harness.checked(
         priced(1), Action.UPSERT_BY_EXTERNAL_ID, refuse_changed="strict"
     )
+    RecordRead.objects.filter(job=job).delete()
 
     with pytest.raises(NotPossibleNow, match="Compare its rows"):
         actions.launch(job, by=None)

@@ -60,6 +60,10 @@ def progress(request: HtmxRequest, job: Job) -> HttpResponse:
 @post_only
 @on_draft
 def start(request: HtmxRequest, job: Job) -> HttpResponse:
+    """A comparison that has just started by itself continues."""
+    read = comparisons.current(job)
+    if read is not None and read.is_open:
+        return redirect("jobs:compare", job.code)
     return _act(request, job, lambda: comparisons.start(job, by=request.user))
 
 

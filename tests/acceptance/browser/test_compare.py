@@ -22,7 +22,6 @@ def test_only_rows_that_differ_and_are_ticked_are_sent(
     rows[99]["price"] = "600"
     person.upload(target, UPSERT, ("second.csv", to_csv(rows)))
     person.map()
-    person.press("Compare")
     head = person.page.locator("#comparison")
 
     person.press("Compare")
@@ -45,3 +44,33 @@ def test_only_rows_that_differ_and_are_ticked_are_sent(
     assert outcomes["g-100"] == "cancelled"
     assert outcomes["g-121"] == "created"
     assert list(outcomes.values()).count("unchanged") == 118
+
+
+def test_chosen_rows_and_fields_of_a_job_are_undone(
+    person: Person, gadget: str
+) -> None:
+    target = f"{CONNECTION} · {gadget}"
+    person.send(target, "create", ("first.csv", to_csv(gadgets(5))))
+    person.watch()
+    rows = [row | {"name": f"New {row['name']}", "price": "9"} for row in gadgets(5)]
+    person.upload(target, UPSERT, ("second.csv", to_csv(rows)))
+    person.map()
+    person.press("Compare")
+    person.press("Review")
+    person.launch()
+    person.watch()
+
+    person.press("Undo")
+    person.page.get_by_label("Rows", exact=True).fill("2-4")
+    person.page.get_by_label(re.compile("^Price")).uncheck()
+    person.press("Plan undo")
+    plan = person.page.locator("#plan")
+    expect(plan).to_contain_text("Puts back 3 records: 3 to change", timeout=LONG)
+    person.page.get_by_label("Undo row 3", exact=True).uncheck()
+    expect(plan).to_contain_text("Puts back 2 records: 2 to change")
+    person.press("Launch undo")
+    person.watch()
+
+    person.sees("Put back 2 records: 2 changed")
+    outcomes = [row["_outcome"] for row in person.results()]
+    assert outcomes == ["updated", "cancelled", "updated"]
