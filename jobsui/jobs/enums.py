@@ -309,6 +309,10 @@ class Verdict(IntegerChoices):
     IMPOSSIBLE = 9, "Cannot be undone"
 
 
+SENT = frozenset({Verdict.CHANGE, Verdict.CREATE, Verdict.DELETE, Verdict.UNKNOWN})
+"""Rows with these verdicts are sent, unless a person leaves them out."""
+
+
 class Landing(IntegerChoices):
     """Whether a record is, after a job, what the job has sent. Stored as one byte."""
 

@@ -76,6 +76,7 @@ MATRIX = {
     "get_comparison": Row("read", 404, 404),
     "delete_comparison": Row("run", 404, 404),
     "list_compared_rows": Row("read", 404, 404),
+    "choose_compared_rows": Row("run", 404, 404, {}),
     "get_plan": Row("read", 404, 404),
     "undo_job": Row("run", 201, 404),
     "get_undo_plan": Row("read", 404, 404),

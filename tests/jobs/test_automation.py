@@ -287,6 +287,19 @@ def test_comparison_without_a_result_stops_the_draft(
     )
 
 
+def test_draft_that_only_updates_is_not_advised_to_launch(harness: Harness) -> None:
+    job = drafted(harness, to_csv(gadgets(2)), only_existing=True)
+    automation.set_auto_target(job, JobState.QUEUED)
+    reads.fail(run_until_compared(harness, job), "The account cannot be read.")
+
+    finished(harness, job)
+
+    assert job.state == JobState.READY
+    assert job.reason == (
+        f"{automation.NOT_COMPARED} The account cannot be read. {automation.COMPARE_FIRST}"
+    )
+
+
 def test_refused_reads_stop_the_draft(harness: Harness) -> None:
     job = compared_draft(harness, gadgets(5))
     automation.set_auto_target(job, JobState.QUEUED)

@@ -7,7 +7,7 @@ import pytest
 
 from jobsui.connections import objects
 from jobsui.connections.models import CustomObject
-from jobsui.jobs import account_client
+from jobsui.jobs import account_client, leases
 from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
@@ -428,3 +428,22 @@ def test_job_that_only_updates_creates_nothing(harness: Harness) -> None:
         ("failed", "NotFound"),
     ]
     assert sorted(harness.records()) == ["g-1", "g-2"]
+
+
+def test_dividing_that_fails_advises_no_other_file(
+    gadget: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = checked("external_id,price\ng-1,1\n", Action.UPSERT_BY_EXTERNAL_ID, gadget)
+    read = comparisons.start(job, by=None)
+
+    def broken(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(pages, "_divide", broken)
+    for _ in range(leases.MAX_TRIES):
+        with pytest.raises(OSError):  # noqa: PT011
+            pages.divide(read, stopping=threading.Event())
+
+    read.refresh_from_db()
+    assert read.state == ReadState.FAILED
+    assert read.reason.endswith(pages.TRY_AGAIN)

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
 from ninja import Router, Status
+from pydantic import Field
 
 from jobsui import paging
 from jobsui.access import lookup
@@ -17,7 +18,15 @@ from jobsui.api.problems import Problem, invalid
 from jobsui.api.schema import Schema
 from jobsui.api.v1.job_in import OptionsIn
 from jobsui.api.v1.rows import CSV
-from jobsui.api.v1.types import Code, Limit, ListOut, Text, list_response, responses
+from jobsui.api.v1.types import (
+    Body,
+    Code,
+    Limit,
+    ListOut,
+    Text,
+    list_response,
+    responses,
+)
 from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Action, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
@@ -27,6 +36,8 @@ from jobsui.jobs.reports import compared_rows
 from jobsui.jobs.reports.compared_rows import ComparedRow, ComparedValue, Wanted
 
 router = Router()
+MAX_CHOSEN = 10_000
+RowNumber = Annotated[int, Field(ge=1, le=paging.MAX_INTEGER)]
 NO_COMPARISON = (
     "This job has no comparison of its present rows. "
     "Start one: POST /api/v1/jobs/{id}/compare."
@@ -123,6 +134,17 @@ class ComparedRowOut(Schema):
     not blank, without its key."""
 
 
+class RowChoiceIn(Body):
+    leave_out: Annotated[list[RowNumber], Field(max_length=MAX_CHOSEN)] = Field(
+        default_factory=list
+    )
+    """Rows that are not sent."""
+    take: Annotated[list[RowNumber], Field(max_length=MAX_CHOSEN)] = Field(
+        default_factory=list
+    )
+    """Rows that were left out before."""
+
+
 @router.post(
     "/{uuid:id}/compare",
     auth=RUN,
@@ -206,6 +228,22 @@ def row_list(
     wanted = Wanted(verdicts=frozenset(verdicts))
     page = compared_rows.page(read, wanted, after=after, size=limit)
     return list_response(request, page, _serialize_row)
+
+
+@router.post(
+    "/{uuid:id}/comparison/rows",
+    auth=RUN,
+    operation_id="choose_compared_rows",
+    summary="Leave rows out of a compared job",
+    response=responses(200, ComparisonOut, 400, 404, 409, 413),
+)
+def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
+    """Before the launch. Rows that would not be sent anyway are ignored."""
+    job = lookup.draft_or_job(request.auth, code)
+    read = _current(job)
+    comparisons.leave_out(read, body.leave_out, is_left_out=True)
+    comparisons.leave_out(read, body.take, is_left_out=False)
+    return serialize(job, _current(job))
 
 
 @router.get(

@@ -17,8 +17,11 @@ from jobsui.api.problems import Problem, invalid
 from jobsui.api.schema import Schema
 from jobsui.api.v1 import job_out
 from jobsui.api.v1.comparisons import (
+    MAX_CHOSEN,
     ChangeOut,
     PageCounts,
+    RowChoiceIn,
+    RowNumber,
     field_name,
     serialize_changes,
 )
@@ -44,13 +47,11 @@ from jobsui.jobs.reports import undone_rows
 from jobsui.jobs.reports.undone_rows import UndoList, UndoneRow
 
 router = Router()
-MAX_CHOSEN = 10_000
 NO_UNDO = (
     "This job undoes no other job. Undo a job: POST /api/v1/jobs/{id}/undo. "
     "The plan belongs to the new job."
 )
 NOT_DONE = "The records are still being read. Wait for it, or read them again."
-RowNumber = Annotated[int, Field(ge=1, le=paging.MAX_INTEGER)]
 RowRange = Annotated[str, Field(pattern="^[0-9]{1,18}-[0-9]{1,18}$")]
 
 
@@ -141,17 +142,6 @@ class UndoneRowOut(Schema):
     too."""
     later_jobs: list[UUID]
     """The jobs that the reasons name."""
-
-
-class RowChoiceIn(Body):
-    leave_out: Annotated[list[RowNumber], Field(max_length=MAX_CHOSEN)] = Field(
-        default_factory=list
-    )
-    """Rows that stay as they are."""
-    take: Annotated[list[RowNumber], Field(max_length=MAX_CHOSEN)] = Field(
-        default_factory=list
-    )
-    """Rows that were left out before."""
 
 
 @router.post(

@@ -8,6 +8,7 @@ from django.db.models import F
 
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.enums import (
+    SENT,
     UNLAUNCHED,
     Action,
     JobState,
@@ -193,8 +194,9 @@ def is_outdated(read: RecordRead) -> bool:
 
 
 def leave_out(read: RecordRead, rows: Collection[int], *, is_left_out: bool) -> None:
-    """Leave these rows out of a finished comparison, or send them after all. Raises
-    NotPossibleNow once the job was launched."""
+    """Leave these rows out of a finished comparison or plan of an undo, or send them after all.
+    Those that would not be sent anyway are ignored. Raises NotPossibleNow once the job was
+    launched."""
     with transaction.atomic():
         job = Job.objects.select_for_update().get(pk=read.job_id)
         if job.state != JobState.READY or read.state != ReadState.DONE:
@@ -209,7 +211,8 @@ def leave_out(read: RecordRead, rows: Collection[int], *, is_left_out: bool) -> 
 def _leave_out(page: ReadPage, row: int, *, is_left_out: bool) -> None:
     blob = page.blob
     left_out = set(unpack_rows(blob.left_out)) if blob.left_out else set()
-    if row not in unpack_rows(blob.rows):
+    verdicts = dict(zip(unpack_rows(blob.rows), bytes(blob.verdicts), strict=True))
+    if verdicts.get(row) not in SENT:
         return
     changed = left_out | {row} if is_left_out else left_out - {row}
     blob.left_out = pack_rows(sorted(changed)) if changed else b""

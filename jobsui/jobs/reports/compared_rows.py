@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from jobsui import paging
 from jobsui.files.safe import csv_line
 from jobsui.jobs import retention
-from jobsui.jobs.enums import Action, Verdict
+from jobsui.jobs.enums import SENT, Action, Verdict
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.options import Options
@@ -27,7 +27,6 @@ from jobsui.zendesk.payloads import Json, Schema
 
 PLAN_COLUMNS = ("row", "key", "record_id", "action", "field", "old", "new")
 DIFFERING = frozenset(Verdict) - {Verdict.SAME}
-SENT = frozenset({Verdict.CHANGE, Verdict.CREATE, Verdict.DELETE, Verdict.UNKNOWN})
 ACTIONS = {
     Verdict.CHANGE: str(Action.UPDATE),
     Verdict.CREATE: str(Action.CREATE),

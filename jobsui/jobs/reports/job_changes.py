@@ -27,6 +27,8 @@ def changed_fields(job: Job) -> list[ChangedField]:
 
 def _cells(job: Job) -> Counter[str]:
     """By the name of the value."""
+    if job.undo_pruned_at is not None:
+        return Counter()
     stored = BatchImages.objects.filter(batch__job=job)
     if stored.count() > MAX_BATCHES and (read := _read_before(job)):
         return Counter({name: cells for name, (cells, _) in read.changed_cells.items()})

@@ -315,3 +315,25 @@ def test_reader_cannot_compare(account: Harness, program: Programs) -> None:
 
     assert response.status_code == 403
     assert comparisons.current(job) is None
+
+
+def test_rows_of_a_compared_job_are_left_out(
+    account: Harness, program: Programs
+) -> None:
+    runner = program("run")
+    job = account.checked(different(), UPSERT)
+    call(runner, "POST", job, "/compare")
+    account.task_queue.run_all()
+    path = f"/jobs/{job.code}/comparison/rows"
+
+    runner.call("POST", path, {"leave_out": [2, 3, 5]})
+    chosen = runner.call("POST", path, {"take": [3]})
+    call(runner, "POST", job, "/launch")
+    account.task_queue.run_all()
+
+    job.refresh_from_db()
+    assert chosen.status_code == 200
+    assert job.updated == 1
+    assert job.created == 1
+    assert job.cancelled == 1
+    assert job.unchanged == 2

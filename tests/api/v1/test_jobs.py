@@ -133,6 +133,45 @@ def test_job_that_is_compared_sends_only_what_differs(
 @pytest.mark.parametrize(
     ("option", "value"), [("compare", True), ("refuse_changed", "strict")]
 )
+def test_job_that_only_updates_creates_no_record(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
+    harness.run(gadgets(2), Action.CREATE)
+    runner = program("run")
+
+    data = create(
+        harness,
+        runner,
+        items=gadgets(3),
+        action="create_or_update_by_external_id",
+        options={"only_existing": True},
+        launch=True,
+    )
+
+    rows = runner.call("GET", f"/jobs/{data['id']}/rows?outcome=failed").json()
+    assert data["counts"]["unchanged"] == 2
+    assert data["counts"]["failed"] == 1
+    assert [row["error_code"] for row in rows["items"]] == ["NotFound"]
+    assert len(harness.records()) == 2
+
+
+def test_only_upserts_by_external_id_may_only_update(
+    harness: Harness, program: Programs
+) -> None:
+    harness.object()
+    options = {"options": {"only_existing": True}}
+    body = CREATE | {"items": gadgets(1), "action": "update"} | options
+
+    response = program("run").call("POST", "/jobs", body)
+
+    message = "is for create_or_update_by_external_id; leave only_existing out"
+    assert response.status_code == 422
+    assert response.json()["errors"] == [
+        {"where": "body.options.only_existing", "message": message}
+    ]
+
+
 def test_new_records_cannot_be_compared(
     harness: Harness, program: Programs, option: str, value: object
 ) -> None:
