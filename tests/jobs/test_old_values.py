@@ -1,6 +1,5 @@
 """How long the old values of records are kept, and what is said once they are deleted."""
 
-import json
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +12,8 @@ from jobsui.jobs.control import actions, comparisons, proofs, pruning, undo
 from jobsui.jobs.control.pruning import Step
 from jobsui.jobs.enums import Action, JobState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import history_index
+from jobsui.jobs.live import history_index, reasons
 from jobsui.jobs.models import BatchImages, Job, ReadPage, ReadPageBlob
-from jobsui.jobs.models.batch import unpack
 from jobsui.jobs.reports import compared_rows, record_history, storage
 from jobsui.jobs.retention import Kind
 from tests.harness import Harness, gadgets
@@ -152,7 +150,8 @@ def test_undo_says_when_old_values_were_deleted(harness: Harness) -> None:
     [page] = read.pages.all()
     assert set(bytes(page.blob.verdicts)) == {Verdict.IMPOSSIBLE}
     prices.refresh_from_db()
-    found = set(json.loads(unpack(page.blob.notes)).values())
+    stored = reasons.unpacked(page.blob.notes).values()
+    found = set(map(reasons.sentences, stored))
     assert found == {retention.undo_notice(prices)}
     [note] = found
     assert note.startswith("The old values of the records of this job were deleted on ")
