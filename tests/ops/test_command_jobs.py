@@ -198,6 +198,9 @@ def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
         "temporary_failures": 0,
         "warnings": [],
         "api_warnings": [],
+        "comparison": None,
+        "proof": None,
+        "undo_plan": None,
         "pruned": dict.fromkeys(("undo", "bodies", "attempts", "results", "file")),
         "errors": [],
     }
