@@ -8,7 +8,7 @@ from django.db.models import F
 
 from jobsui.jobs.control import actions, retries, uncertain_rows
 from jobsui.jobs.delivery import batch_request, restore_guard
-from jobsui.jobs.enums import AttemptResult, BatchState, JobState, Outcome
+from jobsui.jobs.enums import Action, AttemptResult, BatchState, JobState, Outcome
 from jobsui.jobs.ledger import unreadable
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job, RowError
 from jobsui.jobs.models.batch import pack
@@ -155,6 +155,30 @@ def failed_row(batch: Batch, row: int) -> None:
     RowError.objects.create(
         job=batch.job, batch=batch, cause=cause, row=row, outcome="failed", code="C"
     )
+
+
+def test_lost_results_of_rows_that_were_known_to_be_new_are_taken_back(
+    harness: Harness,
+) -> None:
+    harness.object()
+    harness.run(gadgets(60), Action.CREATE)
+    job = harness.planned(gadgets(100), Action.UPSERT_BY_EXTERNAL_ID, keep_undo=True)
+    drive(harness, job)
+    assert (job.updated, job.created) == (60, 40)
+    batch = first_batch(job)
+    # As if one row were still open.
+    Batch.objects.filter(pk=batch.pk).update(
+        state=BatchState.PLANNED, done_at=None, succeeded=99
+    )
+    Job.objects.filter(pk=job.pk).update(
+        state=JobState.RUNNING, batches_done=0, created=39
+    )
+    damage(batch, results=b"garbage")
+
+    drive(harness, job)
+
+    assert (job.updated, job.created, job.uncertain) == (0, 0, 100)
+    assert_sums(job)
 
 
 def test_estimated_rows_leave_out_invalid_rows(harness: Harness) -> None:

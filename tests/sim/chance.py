@@ -70,6 +70,8 @@ request timeout stay: late requests are drawn to fit them."""
 
 
 JUMPS = (-3600.0, -40.0, 40.0, 3600.0)
+KEPT_IMAGES = 0.25
+"""The share of the jobs of swarms whose records are read before each batch."""
 LARGE = 0.05
 """The share of jobs with batches of 100 items."""
 BAD_ROWS = 0.1
@@ -112,10 +114,15 @@ def _swarm(seed: int, random: Random, share: float, name: str) -> Plan:
         for _ in range(random.randint(1, 3)):
             time = round(random.uniform(1, 90), 2)
             events.append((time, what, _target(what, random)))
+    reads = Random(f"reads:{seed}")
+    jobs = [
+        replace(job, keep_undo=reads.random() < KEPT_IMAGES)
+        for job in _jobs(random, random.randint(1, 3))
+    ]
     plan = Plan(
         seed,
         name,
-        _jobs(random, random.randint(1, 3)),
+        tuple(jobs),
         _weather(random, share),
         faults,
         tuple(sorted(events)),
@@ -481,6 +488,44 @@ def _starved_accounts(seed: int, random: Random) -> Plan:
     )
 
 
+def _kept_images(seed: int, random: Random) -> Plan:
+    """What records hold is kept, among lost answers, kills and edits of others."""
+    action = random.choice(("update", "create_or_update_by_external_id"))
+    job = replace(_job(random, action), keep_undo=True)
+    faults = _posts(random, "lost_before", "lost_after", "500_after", density=0.3)
+    for number in range(1, 12):
+        if random.random() < 0.3:
+            what = random.choice(("500", "lost_after", "503", "429"))
+            faults[f"read:{number}"] = (what, _argument(what, random))
+        if random.random() < 0.2:
+            faults[f"job:{number}"] = ("deadlock", round(random.random(), 3))
+    for edge, what in (("commit", "kill_after"), ("commit", "unknown")):
+        faults[f"{edge}:{random.randint(3, 40)}"] = (what, 0.0)
+    return Plan(seed, "kept images", (job,), Weather(), faults, _edits(random, job, 4))
+
+
+def _refused_changes(seed: int, random: Random) -> Plan:
+    """Rows that are not sent over the edits of others."""
+    job = replace(_job(random, "update"), refuses_changes=True)
+    faults = _posts(random, "lost_before", "lost_after", "429", density=0.3)
+    weather = Weather(
+        max_running_jobs=random.choice((1, 2)),
+        requests_per_minute=random.choice((30, 700)),
+    )
+    events = list(_edits(random, job, 6))
+    if random.random() < 0.5:
+        events.append((_sometime(random), "kill", ""))
+    return Plan(seed, "refused changes", (job,), weather, faults, tuple(sorted(events)))
+
+
+def _edits(
+    random: Random, job: JobPlan, number: int
+) -> tuple[tuple[float, str, str], ...]:
+    keys = random.sample(job.rows, min(number, len(job.rows)))
+    edits = [(round(random.uniform(1, 30), 2), "write", key) for key, _ in keys]
+    return tuple(sorted(edits))
+
+
 PROFILES = {
     "decisions": _decisions,
     "edited between": _edited_between,
@@ -488,11 +533,13 @@ PROFILES = {
     "foreign record": _foreign_record,
     "frozen drivers": _frozen_drivers,
     "frozen requests": _frozen_requests,
+    "kept images": _kept_images,
     "killed planners": _killed_planners,
     "lagging create": _lagging_create,
     "limits": _limits,
     "odd results": _odd_results,
     "passing failures": _passing_failures,
+    "refused changes": _refused_changes,
     "refused reads": _refused_reads,
     "refused rows": _refused_rows,
     "retries": _children,

@@ -4,13 +4,14 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
 from types import FrameType
+from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from greenlet import GreenletExit, getcurrent
 from jobsui.connections.models import Connection
 from jobsui.jobs import leases, queueing, tasks
 from jobsui.jobs.control import actions, drafts, retries, uncertain_rows
+from jobsui.jobs.delivery import prior_reads
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.delivery.driver_pool import DriverPool
 from jobsui.jobs.delivery.turns import Turn
@@ -29,9 +31,21 @@ from jobsui.jobs.enums import MOVING, OVER, Action, EventKind, FileState, JobSta
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.record_order import KEYS_PER_PART, HashedKeys
-from jobsui.jobs.models import Attempt, Batch, BatchBlob, File, Job, JobEvent, Lease
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import (
+    Attempt,
+    Batch,
+    BatchBlob,
+    BatchImages,
+    File,
+    Job,
+    JobEvent,
+    Lease,
+)
 from jobsui.jobs.preparation import pending_rows
 from jobsui.jobs.preparation.key_hashes import hashes_of
+from jobsui.jobs.records import images
+from jobsui.jobs.records.compare import FIELDS, Image
 from jobsui.jobs.timing import Timing
 from tests import failpoints
 from tests.conftest import delete_rows
@@ -72,6 +86,14 @@ class Row:
     code: str
     unconfirmed_attempts: int
     attempts: int
+    sent_id: str = ""
+    """The record id of an item that has one."""
+    sent_at: tuple[float, ...] = ()
+    """When each attempt of its batch began."""
+    is_read_before: bool = False
+    """Whether its record is read before it is sent."""
+    before: Mapping[str, object] | None = None
+    """What is kept of its record: {field: value}; None for nothing."""
 
 
 @dataclass
@@ -219,9 +241,10 @@ class _Player:
         account = self.accounts[connected.host]
         items = [_item(number, row, plan, account) for row in range(len(plan.rows))]
         if self.plan.has_files:
-            job = upload(plan.action, items, connected)
+            options = Options(keep_undo=plan.keep_undo)
+            job = upload(plan.action, items, connected, options)
         else:
-            job = _create_job(number, plan, items, connected)
+            job = _create_job(number, plan, items, connected, account)
         self.jobs[number] = job
         witness = self.witnesses[connected.host]
         for row, tag in enumerate(tags, 1):
@@ -653,7 +676,11 @@ def _tag(job: int, row: int) -> str:
 
 
 def _create_job(
-    number: int, plan: JobPlan, items: list[object], conn: Connection
+    number: int,
+    plan: JobPlan,
+    items: list[Any],
+    conn: Connection,
+    account: Account,
 ) -> Job:
     """A job that is launched and planned."""
     file = File.objects.create(
@@ -674,6 +701,10 @@ def _create_job(
         planned_at=datetime(2026, 1, 1, tzinfo=EPOCH.tzinfo),
         stop_percent=None,
         stop_refusals=None,
+        options=Options(
+            keep_undo=plan.keep_undo,
+            refuse_changed="strict" if plan.refuses_changes else "off",
+        ).to_json(),
     )
     for seq, start in enumerate(starts, 1):
         group = lines[start : start + plan.batch_size]
@@ -684,11 +715,27 @@ def _create_job(
             size=len(group),
             first_row=rows[0],
             last_row=rows[-1],
+            own_action=plan.action if plan.refuses_changes else "",
         )
         BatchBlob.objects.create(batch=batch, **BatchBlob.packed(group, rows))
+        if plan.refuses_changes:
+            compared = _compared(items[start : start + plan.batch_size], account)
+            BatchImages.objects.create(batch=batch, images=images.packed(compared))
     record_order.save_keys(job, _hashed_keys(job))
     record_order.record_overlaps(job)
     return job
+
+
+def _compared(items: Sequence[Any], account: Account) -> dict[int, Image | None]:
+    """What a comparison finds now of the records that these items update."""
+    found: dict[int, Image | None] = {}
+    for index, item in enumerate(items):
+        record = account.records.get(str(item["id"]))
+        if record is not None and record.is_there:
+            values = record.versions[-1].values or {}
+            old = {f"{FIELDS}.{name}": value for name, value in values.items()}
+            found[index] = Image(record.id, "", "", old)
+    return found
 
 
 def _hashed_keys(job: Job) -> list[HashedKeys]:
@@ -705,7 +752,7 @@ def _hashed_keys(job: Job) -> list[HashedKeys]:
     return [([key for key, _ in part], [row for _, row in part]) for part in parts]
 
 
-def _item(number: int, row: int, plan: JobPlan, account: Account) -> object:
+def _item(number: int, row: int, plan: JobPlan, account: Account) -> Any:
     key, value = plan.rows[row]
     tag = _tag(number, row)
     if plan.action == Action.DELETE_BY_EXTERNAL_ID:
@@ -743,9 +790,15 @@ def _add_records(account: Account, jobs: Sequence[JobPlan]) -> None:
 def _rows_of(number: int, job: Job, account: Account) -> list[Row]:
     rows = []
     for batch in Batch.objects.filter(job=job).select_related("blob").order_by("seq"):
+        batch.job = job
         attempts = list(batch.attempts.values_list("result", flat=True))
         unconfirmed = sum(each in {"unconfirmed", "lost"} for each in attempts)
-        for item, result in zip(batch.blob.items, batch.blob.row_results, strict=True):
+        began = batch.attempts.order_by("number").values_list("at", flat=True)
+        sent_at = tuple((at - EPOCH).total_seconds() for at in began)
+        kept = BatchImages.objects.filter(batch=batch).first()
+        before = images.unpacked(kept.images) if kept else {}
+        together = zip(batch.blob.items, batch.blob.row_results, strict=True)
+        for index, (item, result) in enumerate(together):
             outcome = result.outcome if result else ""
             if not outcome and batch.state == "cancelled":
                 outcome = "cancelled"
@@ -763,9 +816,17 @@ def _rows_of(number: int, job: Job, account: Account) -> list[Row]:
                     code=result.code if result else "",
                     unconfirmed_attempts=unconfirmed,
                     attempts=len(attempts),
+                    sent_id="" if is_key else str(item.get("id", "")),
+                    sent_at=sent_at,
+                    is_read_before=prior_reads.is_needed(job, batch),
+                    before=_values(before[index]) if index in before else None,
                 )
             )
     return rows
+
+
+def _values(image: Image) -> dict[str, object]:
+    return {name.removeprefix(f"{FIELDS}."): old for name, old in image.old.items()}
 
 
 def _close_cursors(frame: FrameType | None) -> None:

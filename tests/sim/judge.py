@@ -17,6 +17,10 @@ MAX_IDLE_COMMITS = 30
 every five, on each account."""
 MINUTE = 60.0
 UNKNOWN = frozenset({"uncertain"})
+MAX_UNSEEN = 130.0
+"""Seconds from the read of a record to the write, if the request is late and its job crawls."""
+MAX_READ = 5.0
+"""Seconds that the read before a batch takes, until its attempt begins."""
 
 
 def judge(history: History) -> list[tuple[str, str]]:
@@ -118,6 +122,74 @@ def _tags_of_children(history: History) -> set[str]:
     return {tag for tag, count in times.items() if count > 1}
 
 
+def kept_values_were_there_before(history: History) -> Iterator[str]:
+    """What is kept of a record is what it held without the row: never what the row itself
+    has written, so that an undo puts back what was there."""
+    for row in history.rows:
+        if row.before is None:
+            continue
+        versions = _versions_of(history, row)
+        others = [each for each in versions if each.writer != row.tag]
+        for name, old in row.before.items():
+            held = [(each.values or {}).get(name) for each in others]
+            if name in {"tag", "value"} and old not in held:
+                yield f"{row.tag} {row.key} keeps {name} {old}, its record held {held}"
+
+
+def what_is_new_is_known(history: History) -> Iterator[str]:
+    """An upsert whose records were read says which rows created a record."""
+    for row in history.rows:
+        if not (row.is_read_before and row.outcome in {"created", "updated"}):
+            continue
+        versions = _versions_of(history, row)
+        own = [each.at for each in versions if each.writer == row.tag]
+        if "upsert" not in row.action.replace("create_or_update", "upsert") or not own:
+            continue
+        lag = history.plan.weather.lag_by_id + MAX_UNSEEN
+        before = [
+            each for each in versions if each.writer != row.tag and each.at < max(own)
+        ]
+        seen = [each for each in before if each.at < min(own) - lag]
+        if row.outcome == "created" and seen and seen[-1].values is not None:
+            yield f"{row.tag} {row.key} is reported as created, its record was there"
+        if row.outcome == "updated" and not before:
+            yield f"{row.tag} {row.key} is reported as updated, it created its record"
+
+
+def changes_are_refused(history: History) -> Iterator[str]:
+    """A row that refuses changes is not sent over one since the comparison, at the launch,
+    that the read before it could see."""
+    lag = history.plan.weather.lag_by_id + MAX_READ
+    for row in history.rows:
+        plan = history.plan.jobs[min(row.job, len(history.plan.jobs) - 1)]
+        if not plan.refuses_changes:
+            continue
+        for former, own in pairwise(_versions_of(history, row)):
+            is_over_edit = own.writer == row.tag and former.writer == OTHER
+            if is_over_edit and (former.values or {}).get("value") == row.value:
+                # Somebody else has written what the row wants.
+                continue
+            began = [at for at in row.sent_at if at <= own.at]
+            if not (is_over_edit and began) or former.at < plan.launch_at:
+                continue
+            if former.at < began[-1] - lag:
+                yield f"{row.tag} was sent over a change at {former.at:.1f}"
+
+
+def _versions_of(history: History, row: Row) -> list[Version]:
+    """Of the records that had the key of a row, and of those that it wrote."""
+    account = next(each for each in history.accounts if each.host == row.host)
+    applied_to = {each.record_id for each in account.journal if each.tag == row.tag}
+    named = {row.sent_id, row.record_id, *applied_to} - {""}
+    found = [
+        version
+        for record in account.records.values()
+        if record.id in named or (row.key and record.external_id == row.key)
+        for version in record.versions
+    ]
+    return sorted(found, key=lambda version: version.at)
+
+
 def passing_failures_are_sent_again(history: History) -> Iterator[str]:
     for row in history.rows:
         if row.outcome == "failed" and row.code == DEADLOCK and row.attempts < 2:
@@ -211,6 +283,9 @@ ORACLES: dict[str, Callable[[History], Iterator[str]]] = {
     "T4": values_are_in_order,
     "T5": repeats_overwrite_no_edit,
     "T7": passing_failures_are_sent_again,
+    "B": kept_values_were_there_before,
+    "N": what_is_new_is_known,
+    "D": changes_are_refused,
     "P": jobs_pause_for_their_own_reasons,
     "I": waiting_is_quiet,
     "L": every_job_ends,

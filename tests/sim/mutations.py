@@ -499,4 +499,25 @@ MUTANTS = (
             "::test_a_second_launch_of_a_job_that_waits_for_another_is_refused"
         ),
     ),
+    Mutant(
+        "what a row has written counts as what was there",
+        f"{DELIVERY}/prior_reads.py",
+        "        if may_be_ours and index in stored:\n",
+        "        if False:\n",
+        profile="kept images",
+    ),
+    Mutant(
+        "changes are not refused",
+        f"{DELIVERY}/prior_reads.py",
+        "        if refuses and compared is not None:\n",
+        "        if False:\n",
+        profile="refused changes",
+    ),
+    Mutant(
+        "a record that was not there is not kept",
+        "jobsui/jobs/records/before_images.py",
+        "        return None if is_ours else",
+        "        return",
+        profile="kept images",
+    ),
 )

@@ -20,6 +20,11 @@ class JobPlan:
     batch_size: int
     has_ids: bool = True
     account: int = 0
+    keep_undo: bool = False
+    """Records are read right before each batch, and what they hold is kept."""
+    refuses_changes: bool = False
+    """Its rows were compared at the launch, and are not sent if their records have changed
+    since. Of updates only."""
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,10 @@ class JobCounters:
         for outcome, number in Counter(map(_outcome_of, results)).items():
             self.add(job_id, outcome, number)
 
+    def pending(self, job_id: int, column: str) -> int:
+        """What is added to this column once it is written."""
+        return self._counts[job_id][column]
+
     def touch(self, job_id: int) -> None:
         """The job's page has something new to show."""
         self._touched.add(job_id)
@@ -264,8 +268,7 @@ def _settle_unreadable(
     recovered = unreadable.recover(batch, blob)
     results = recovered.results
     if recovered.forgotten:
-        outcome = batch.action.outcome
-        counters.add(batch.job_id, outcome, -recovered.forgotten)
+        _take_back(batch, recovered.forgotten, counters)
     added = _add_results(results, reported)
     missing = unreadable.results_of_open_items(batch, results)
     added |= _add_results(results, missing)
@@ -280,6 +283,21 @@ def _settle_unreadable(
         },
     )
     return _failed_rows(batch, recovered.rows, added)
+
+
+def _take_back(batch: Batch, number: int, counters: JobCounters) -> None:
+    """Count this many rows no more that have succeeded."""
+    if not batch.action.is_upsert:
+        counters.add(batch.job_id, batch.action.outcome, -number)
+        return
+    # Of some upserts it was known which rows created a record, and of this batch it no
+    # longer is.
+    job = Job.objects.get(pk=batch.job_id)
+    for outcome in (Outcome.CREATED_OR_UPDATED, Outcome.UPDATED, Outcome.CREATED):
+        counted = job.count(outcome) + counters.pending(batch.job_id, outcome)
+        taken = min(number, counted)
+        counters.add(batch.job_id, outcome, -taken)
+        number -= taken
 
 
 def _needs_blob(reported: ReportedResults) -> bool:
