@@ -2,7 +2,7 @@
 transaction, and rows whose records have changed get their results."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,24 +50,13 @@ def claim(
     for job_id, _, first_only in sql.lock_jobs(by_job):
         if job_id not in jobs:
             continue
-        of_job = by_job[job_id]
         found = _still_next(
-            jobs[job_id], of_job, blocked.get(job_id, ()), first_only=first_only
+            jobs[job_id],
+            by_job[job_id],
+            blocked.get(job_id, ()),
+            first_only=first_only,
         )
-        schema = schema_of(jobs[job_id]) if found else None
-        ids = [batch.pk for batch, _ in found]
-        past = claims.attempts_of([batch for batch, _ in found])
-        stored = claims.stored_images(ids)
-        for batch, read in found:
-            assert schema is not None  # noqa: S101  # There is a batch.
-            before = prior_reads.before(
-                read,
-                schema,
-                stored.get(batch.pk, {}),
-                _earlier(past[batch.pk]),
-                refuses=prior_reads.refuses_changed(batch.job, batch),
-            )
-            _save_images(batch, before.images, stored.get(batch.pk))
+        for batch, read, before in _kept(jobs[job_id], found):
             refused[job_id] += len(before.results)
             if items := _settle_refused(batch, before, counters, now):
                 last_read, _ = read.request.items[-1]
@@ -75,6 +64,28 @@ def claim(
     counters.write()
     requests = claims.mark(to_send, client_of, epoch, now) if to_send else []
     return ReadClaims(requests, +refused)
+
+
+def _kept(
+    job: Job, found: Sequence[tuple[Batch, PriorRead]]
+) -> Iterator[tuple[Batch, PriorRead, Before]]:
+    """With what follows from each read. What the records held is stored."""
+    if not found:
+        return
+    schema = schema_of(job)
+    batches = [batch for batch, _ in found]
+    past = claims.attempts_of(batches)
+    stored = claims.stored_images([batch.pk for batch in batches])
+    for batch, read in found:
+        before = prior_reads.before(
+            read,
+            schema,
+            stored.get(batch.pk, {}),
+            _earlier(past[batch.pk]),
+            refuses=prior_reads.refuses_changed(job, batch),
+        )
+        _save_images(batch, before.images, stored.get(batch.pk))
+        yield batch, read, before
 
 
 def _still_next(
