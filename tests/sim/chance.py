@@ -114,15 +114,10 @@ def _swarm(seed: int, random: Random, share: float, name: str) -> Plan:
         for _ in range(random.randint(1, 3)):
             time = round(random.uniform(1, 90), 2)
             events.append((time, what, _target(what, random)))
-    reads = Random(f"reads:{seed}")
-    jobs = [
-        replace(job, keep_undo=reads.random() < KEPT_IMAGES)
-        for job in _jobs(random, random.randint(1, 3))
-    ]
     plan = Plan(
         seed,
         name,
-        tuple(jobs),
+        _jobs(random, random.randint(1, 3)),
         _weather(random, share),
         faults,
         tuple(sorted(events)),
@@ -130,9 +125,20 @@ def _swarm(seed: int, random: Random, share: float, name: str) -> Plan:
         timing=_timing(random) if random.random() < 0.3 else {},
         answers=_answers(random),
     )
+    plan = _with_reads(plan)
     if random.random() < SEVERAL_ACCOUNTS:
         return _on_several_accounts(plan, random)
     return plan
+
+
+def _with_reads(plan: Plan) -> Plan:
+    """Some jobs keep what records hold. Where records can never be read, they would wait
+    forever."""
+    if plan.weather.stays_refused:
+        return plan
+    random = Random(f"reads:{plan.seed}")
+    jobs = [replace(job, keep_undo=random.random() < KEPT_IMAGES) for job in plan.jobs]
+    return replace(plan, jobs=tuple(jobs))
 
 
 def _answers(random: Random) -> tuple[str, ...]:

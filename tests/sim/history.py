@@ -24,6 +24,7 @@ from jobsui.connections.models import Connection
 from jobsui.jobs import leases, queueing, tasks
 from jobsui.jobs.control import actions, drafts, retries, uncertain_rows
 from jobsui.jobs.delivery import prior_reads
+from jobsui.jobs.delivery.decision import REFUSED_READ
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.delivery.driver_pool import DriverPool
 from jobsui.jobs.delivery.turns import Turn
@@ -316,7 +317,16 @@ class _Player:
         for witness in self.witnesses.values():
             for tag in self.network.refused_tags & witness.job_ids.keys():
                 paused -= set(witness.job_ids[tag])
+        paused -= self._refused_reads()
         return [f"job {n}" for n, job in self.jobs.items() if job.pk in paused]
+
+    def _refused_reads(self) -> set[int]:
+        """The jobs whose records may not have been shown before a batch."""
+        refused = JobEvent.objects.filter(
+            kind=EventKind.AUTO_PAUSED, facts__reason__startswith=REFUSED_READ
+        )
+        reading = {job.pk for job in self.jobs.values() if prior_reads.has_any(job)}
+        return reading & set(refused.values_list("job", flat=True))
 
     def _close(self) -> None:
         """End what still waits. Its last words go to a database that is emptied."""
