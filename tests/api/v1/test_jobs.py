@@ -130,9 +130,6 @@ def test_job_that_is_compared_sends_only_what_differs(
     assert data["counts"]["created"] == 2
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("compare", True), ("refuse_changed", "strict")]
-)
 def test_job_that_only_updates_creates_no_record(
     harness: Harness, program: Programs
 ) -> None:
@@ -172,6 +169,9 @@ def test_only_upserts_by_external_id_may_only_update(
     ]
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("compare", True), ("refuse_changed", "strict")]
+)
 def test_new_records_cannot_be_compared(
     harness: Harness, program: Programs, option: str, value: object
 ) -> None:
