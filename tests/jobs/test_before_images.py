@@ -201,6 +201,16 @@ def test_rows_that_were_not_compared_are_never_refused() -> None:
     assert found.images == {0: image(status="theirs")}
 
 
+def test_batch_that_is_sent_again_keeps_its_images() -> None:
+    read = PriorRead(request(Action.UPDATE, UPDATE), {0: record(status="new")})
+
+    found = prior_reads.before(
+        read, SCHEMA, {0: image(status="old")}, EarlierRequests(0, 0), refuses=False
+    )
+
+    assert found.images == {0: image(status="old")}
+
+
 def test_unknown_record_keeps_what_was_stored() -> None:
     read = PriorRead(request(UPSERT, item(status="new"), item(status="new")), {})
 

@@ -6,6 +6,7 @@ DELIVERY = "jobsui/jobs/delivery"
 LEDGER = "jobsui/jobs/ledger"
 PREPARATION = "jobsui/jobs/preparation"
 TESTS = "tests/jobs"
+IMAGES = f"{TESTS}/test_before_images.py"
 PLANS = "tests/sim/test_histories.py::test_what_was_wrong_once_is_right"
 
 
@@ -504,7 +505,7 @@ MUTANTS = (
         f"{DELIVERY}/prior_reads.py",
         "        if may_be_ours and index in stored:\n",
         "        if False:\n",
-        profile="kept images",
+        test=f"{IMAGES}::test_batch_that_is_sent_again_keeps_its_images",
     ),
     Mutant(
         "changes are not refused",
@@ -518,6 +519,6 @@ MUTANTS = (
         "jobsui/jobs/records/before_images.py",
         "        return None if is_ours else",
         "        return",
-        profile="kept images",
+        test=f"{IMAGES}::test_record_that_we_may_have_created_counts_as_new",
     ),
 )
