@@ -154,7 +154,8 @@ class EventKind(TextChoices):
     CORRECTIONS_DELETED = "corrections_deleted", "Corrections deleted"
     """(number) The draft has other rows now."""
     LAUNCHED = "launched", "Launched"
-    """(hold_after_first_batch, overlaps)"""
+    """(hold_after_first_batch, overlaps, deletions) How many records it deletes that only the
+    account has."""
     STARTED = "started", "Started"
     SETTINGS_CHANGED = "settings_changed", "Settings changed"
     """(the fields of RunSettings)"""
@@ -291,6 +292,14 @@ class NameSource(TextChoices):
     LIST = "list", "List of all records"
 
 
+class ListingState(TextChoices):
+    """Of the list of an account's records."""
+
+    LISTING = "listing", "Listing records"
+    CATCHING_UP = "catching_up", "Reading what has changed meanwhile"
+    DONE = "done", "Done"
+
+
 class Verdict(IntegerChoices):
     """What a row would do to its record in the account. Stored as one byte."""
 
@@ -305,8 +314,12 @@ class Verdict(IntegerChoices):
     UNKNOWN = 7, "Unknown"
     """Whether a record has the key cannot be found out for certain."""
     KEPT = 8, "Kept"
-    """It is not undone, because the record has changed since."""
+    """It is not undone or not deleted, because the record has changed since."""
     IMPOSSIBLE = 9, "Cannot be undone"
+    WITHOUT_KEY = 10, "No external ID"
+    """A record that only the account has. It is never deleted."""
+    GONE = 11, "Gone"
+    """A record that only the account had."""
 
 
 SENT = frozenset({Verdict.CHANGE, Verdict.CREATE, Verdict.DELETE, Verdict.UNKNOWN})

@@ -67,9 +67,11 @@ MARKS = {
 no later than results."""
 
 UNDO_KINDS = (Kind.UNDO, Kind.UNDO_DELETES)
-DELETES = Q(
-    action__in=[action for action in Action if action.deletes],
-) | Q(parent_rows=ParentRows.UNDONE)
+DELETES = (
+    Q(action__in=[action for action in Action if action.deletes])
+    | Q(parent_rows=ParentRows.UNDONE)
+    | Q(records_to_delete__gt=0)
+)
 """Jobs whose old values are UNDO_DELETES."""
 MAX_UNDO_VARIABLE = "JOBSUI_MAX_UNDO_MB"
 
@@ -232,7 +234,11 @@ def rows_of_read_notice(read: RecordRead) -> str:
 
 
 def _undo_kind(job: Job) -> Kind:
-    is_deletion = Action(job.action).deletes or job.parent_rows == ParentRows.UNDONE
+    is_deletion = (
+        Action(job.action).deletes
+        or job.parent_rows == ParentRows.UNDONE
+        or job.records_to_delete > 0
+    )
     return Kind.UNDO_DELETES if is_deletion else Kind.UNDO
 
 

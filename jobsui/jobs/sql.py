@@ -16,6 +16,7 @@ from django.db.models import Field, Model
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import IN_FLIGHT, MOVING, OVER, SENDABLE, BatchState
 from jobsui.jobs.models import Attempt, Batch, Job, Lease, Overlap
+from jobsui.jobs.models.record_rows import FIRST_RECORD_ROW
 
 PLANNED = f"state = '{BatchState.PLANNED}' AND done_at IS NULL"
 """The condition of a batch that waits to be sent, written so that SQLite uses the index
@@ -140,11 +141,19 @@ def blocked_rows(ids: Collection[int]) -> dict[int, list[RowRange]]:
 
 
 def next_planned(
-    job_id: int, number: int, blocked: Sequence[RowRange], *, first_only: bool
+    job_id: int,
+    number: int,
+    blocked: Sequence[RowRange],
+    *,
+    first_only: bool,
+    records_last: bool = False,
 ) -> list[Batch]:
     """The next `number` batches that a job has to send, in the order of the file, without
-    those that have rows in `blocked`. `first_only`: the job's first batch or none."""
+    those that have rows in `blocked`. `first_only`: the job's first batch or none.
+    `records_last`: records that only the account has wait for the rows of the file."""
     only = "AND seq = 1 " if first_only else ""
+    if records_last and _has_open_rows_of_file(job_id):
+        only += f"AND first_row < {FIRST_RECORD_ROW} "
     only += "AND NOT (last_row >= %s AND first_row <= %s) " * len(blocked)
     ends = [row for row_range in blocked for row in row_range]
     rows = _rows(
@@ -154,6 +163,15 @@ def next_planned(
     )
     batches = by_id(Batch, [pk for (pk,) in rows])
     return sorted(batches.values(), key=lambda batch: batch.seq)
+
+
+def _has_open_rows_of_file(job_id: int) -> bool:
+    rows = _rows(
+        f"SELECT 1 FROM {_table(Batch)} WHERE job_id = %s AND done_at IS NULL "  # noqa: S608
+        "AND first_row < %s LIMIT 1",
+        [job_id, FIRST_RECORD_ROW],
+    )
+    return bool(rows)
 
 
 def known_status_ids(ids: Collection[str], *, searching: int = 0) -> set[str]:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.utils import timezone
 
 from jobsui.jobs.enums import Action, ReadState, Verdict
-from jobsui.jobs.live import name_list
+from jobsui.jobs.live import deletions, name_list
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import compared_rows
 from jobsui.jobs.reports.compared_rows import (
@@ -40,8 +40,12 @@ MEANINGS = {
     Verdict.MISSING: "key not found, not sent",
     Verdict.AMBIGUOUS: "several records, not sent",
     Verdict.UNKNOWN: "unknown, sent",
+    Verdict.KEPT: "only in the account, kept",
+    Verdict.WITHOUT_KEY: "without external ID, kept",
+    Verdict.GONE: "deleted meanwhile",
 }
 """What stands under the number of rows with a verdict."""
+ONLY_IN_ACCOUNT = "only in the account"
 GONE = "already gone, not sent"
 """As MEANINGS, for keys that a delete does not find."""
 EXPLANATIONS = {
@@ -132,7 +136,7 @@ class Grid:
         return [
             VerdictCount(
                 code=_code(verdict),
-                label=str(verdict.label),
+                label=_label(verdict, self._read.job),
                 meaning=_meaning(verdict, self._read.job),
                 rows=self._read.counts.get(_code(verdict), 0),
                 address=f"?{urlencode({'verdict': _code(verdict)})}#rows",
@@ -190,7 +194,11 @@ def sentence(plan: PlannedRows, job: Job) -> str:
     first = [", ".join(parts)] if parts else []
     reasons = "; ".join([*first, *_not_sent(plan, job)])
     number = f"{plan.sent:,}" if plan.sent else "none"
-    return f"Sends {number} of {counted(plan.rows, 'row')}: {reasons}"
+    text = f"Sends {number} of {counted(plan.rows, 'row')}: {reasons}"
+    if plan.records:
+        records = counted(plan.records, "record")
+        text += f". Deletes {records} that only the account has"
+    return text
 
 
 def on_review(
@@ -213,6 +221,40 @@ def on_review(
     plan = compared_rows.planned_rows(latest)
     text = f"{sentence(plan, job)}."
     return ReviewNote(text, "See what changes", latest, age_seconds(latest))
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Between a file and the account, by kind."""
+
+    only_in_file: int
+    different: int
+    only_in_account: int
+    """Those that can be deleted, without those that are left out."""
+    left_out: int
+    kept: int
+    without_key: int
+    listed: int
+    """All records of the account."""
+    not_caught_up: str
+
+
+def differences(read: RecordRead) -> Differences | None:
+    """None: the records of the account were not listed."""
+    found = deletions.found_by(read)
+    if found is None:
+        return None
+    counts = read.counts
+    return Differences(
+        only_in_file=counts.get("create", 0) + counts.get("unknown", 0),
+        different=counts.get("change", 0),
+        only_in_account=found.deletable,
+        left_out=found.left_out,
+        kept=found.kept,
+        without_key=found.without_key,
+        listed=found.listed,
+        not_caught_up=found.not_caught_up,
+    )
 
 
 def explanations(read: RecordRead) -> list[str]:
@@ -241,6 +283,7 @@ def _not_sent(plan: PlannedRows, job: Job) -> list[str]:
         (plan.missing, gone),
         (plan.ambiguous, "with a key of several records"),
         (plan.left_out, "left out"),
+        (plan.left_alone, "left alone"),
     )
     return [
         f"{rows:,} {'is' if rows == 1 else 'are'} {state}"
@@ -277,8 +320,16 @@ def _shown_verdicts(read: RecordRead) -> list[Verdict]:
 
 def _meaning(verdict: Verdict, job: Job) -> str:
     deletes = Action(job.action).deletes
+    if verdict is Verdict.DELETE and not deletes:
+        return ONLY_IN_ACCOUNT
     is_gone = deletes and verdict is Verdict.MISSING
     return GONE if is_gone else MEANINGS[verdict]
+
+
+def _label(verdict: Verdict, job: Job) -> str:
+    if verdict is Verdict.DELETE and not Action(job.action).deletes:
+        return ONLY_IN_ACCOUNT.capitalize()
+    return str(verdict.label)
 
 
 def _code(verdict: Verdict) -> str:

@@ -104,6 +104,7 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/compare/", compare.compare, name="compare"),
     path("<uuid:code>/compare/progress/", compare.progress, name="comparison_progress"),
     path("<uuid:code>/compare/start/", compare.start, name="start_comparison"),
+    path("<uuid:code>/compare/match/", compare.choose_match, name="choose_match"),
     path("<uuid:code>/compare/rows/", compare.choose_rows, name="choose_rows"),
     path("<uuid:code>/compare/skip/", compare.skip, name="skip_comparison"),
     path("<uuid:code>/compare/cancel/", compare.cancel, name="cancel_comparison"),

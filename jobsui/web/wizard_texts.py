@@ -60,6 +60,10 @@ KIND_LABELS = {
     "nested": "JSON",
 }
 MAX_PREVIEW_COLUMNS = 100
+LAST = (
+    "Records that only the account has are deleted last. Each is read right before, and kept if "
+    "it has changed since the comparison. Undoing the job creates them again with new IDs"
+)
 TRIGGERS = "Object triggers in Zendesk may run for these records"
 """Assumed (docs/zendesk.md)."""
 
@@ -211,10 +215,14 @@ def summary(job: Job, number: int) -> str:
     return SUMMARIES[Action(job.action)].format(records=records)
 
 
-def launch_button(job: Job, number: int) -> str:
+def launch_button(job: Job, preview: Preview) -> str:
+    rows = counted(preview.sent, "row")
+    if not preview.deletes:
+        return f"Launch {rows}"
+    records = counted(preview.deletes, "record")
     if Action(job.action).deletes:
-        return f"Delete {counted(number, 'record')}"
-    return f"Launch {counted(number, 'row')}"
+        return f"Delete {records}"
+    return f"Launch {rows} and delete {records}"
 
 
 def points(job: Job, *, is_compared: bool) -> list[Point]:
@@ -227,6 +235,8 @@ def points(job: Job, *, is_compared: bool) -> list[Point]:
     if not action.deletes:
         found.append(_empty_cells(options))
         found.append(Point("player-play", TRIGGERS))
+    if options.match and options.match.deletes:
+        found.append(Point("trash", LAST, is_warning=True))
     found.append(_undo(action, is_compared=is_compared))
     return found
 

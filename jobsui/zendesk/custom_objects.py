@@ -163,6 +163,18 @@ def records_by_ids(client: Client, key: str, ids: Sequence[str]) -> list[Record]
     return _list_records(client, key, "filter[ids]", ids)
 
 
+def changed_records(client: Client, key: str, *, start: int, cursor: str) -> RecordPage:
+    """Up to 1,000 records that have changed since a Unix time, deleted ones included, in
+    the order of their changes. Those of the last minute may be missing. `cursor` "": the
+    first ones."""
+    params = {"cursor": cursor} if cursor else {"start_time": str(start)}
+    path = f"{API}/incremental/custom_objects/{quote(key, safe='')}/cursor"
+    data = client.call("GET", path, params=params)
+    records = [_record(entry) for entry in _list(data, "custom_object_records")]
+    has_more = bool(records) and data.get("end_of_stream") is False
+    return RecordPage(records, str(data.get("after_cursor") or "") if has_more else "")
+
+
 def records_by_name(client: Client, key: str, name: str) -> list[Record]:
     """Records with exactly this name, among the first that the search finds; its index may
     lag by seconds (assumed)."""

@@ -94,6 +94,7 @@ MATRIX = {
     "jobs/new/<uuid:code>/compare/": PAGE,
     "jobs/new/<uuid:code>/compare/progress/": PAGE,
     "jobs/new/<uuid:code>/compare/start/": ACT,
+    "jobs/new/<uuid:code>/compare/match/": ACT,
     "jobs/new/<uuid:code>/compare/rows/": ACT,
     "jobs/new/<uuid:code>/compare/skip/": ACT,
     "jobs/new/<uuid:code>/compare/cancel/": ACT,

@@ -8,8 +8,9 @@ from django.test import Client
 
 from jobsui.connections.models import Connection
 from jobsui.jobs import tasks
-from jobsui.jobs.control import actions, comparisons
+from jobsui.jobs.control import account_match, actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState
+from jobsui.jobs.mapping.options import Match
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.preparation import checker
 from tests.conftest import TaskQueue
@@ -562,3 +563,89 @@ def test_mapping_offers_to_update_only(operator: Client) -> None:
     job.refresh_from_db()
     assert "Only update records that exist" in text
     assert job.options["only_existing"] is True
+
+
+def matched(harness: Harness) -> Job:
+    """A draft of two rows, for an account with four records, of which two are only there."""
+    harness.object()
+    harness.run(gadgets(4), Action.CREATE)
+    return harness.checked(gadgets(2), UPSERT)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_records_only_in_the_account_are_chosen_and_deleted(
+    operator: Client, harness: Harness
+) -> None:
+    job = matched(harness)
+    start = path(job, "compare/start/")
+    choose = path(job, "compare/match/")
+    choices = {"only_in_file": "create", "different": "update", "max_records": "10"}
+
+    operator.post(start, {"match": "1"})
+    harness.task_queue.run_all()
+    found = page(operator, job)
+    delete = choices | {"only_in_account": "delete"}
+    refused = operator.post(choose, delete | {"max_percent": "2"}, follow=True)
+    operator.post(choose, delete | {"max_percent": "50"})
+    review = operator.get(path(job, "review/"))
+    mistyped = operator.post(path(job, "launch/"), {"start": "all", "confirm": "4"})
+    launched = operator.post(path(job, "launch/"), {"start": "all", "confirm": "2"})
+    harness.task_queue.run_all()
+    detail = operator.get(f"/jobs/{job.code}/").text
+
+    assert "The account has 4 records of this object." in found
+    assert "2 records of 4 would be deleted, 50 %. The limit is 2 %." in visible(
+        refused.text
+    )
+    assert "2 records that only the account has will be deleted" in visible(review.text)
+    assert "Launch 0 rows and delete 2 records" in buttons(review.text)
+    assert "Type 2 to delete 2 records." in visible(mistyped.text)
+    assert launched["Location"] == f"/jobs/{job.code}/"
+    assert counters(detail)["deleted"] == "2"
+    assert harness.records().keys() == {"g-1", "g-2"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_impossible_limit_is_refused(operator: Client, harness: Harness) -> None:
+    job = matched(harness)
+    operator.post(path(job, "compare/start/"), {"match": "1"})
+    harness.task_queue.run_all()
+    choices = {
+        "only_in_file": "create",
+        "different": "update",
+        "only_in_account": "delete",
+        "max_percent": "101",
+        "max_records": "1",
+    }
+
+    answer = operator.post(path(job, "compare/match/"), choices)
+
+    job.refresh_from_db()
+    assert "less than or equal to 100" in visible(answer.text)
+    assert job.options["match"]["only_in_account"] == "leave"
+
+
+def test_match_is_offered_for_upserts_by_external_id_only(operator: Client) -> None:
+    upsert = stages.checked("external_id\ng-1\n")
+    deletion = stages.checked("external_id\ng-1\n", Action.DELETE_BY_EXTERNAL_ID)
+
+    assert "Make the account match this file" in page(operator, upsert)
+    assert "Make the account match this file" not in page(operator, deletion)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_comparing_again_keeps_the_choices(operator: Client, harness: Harness) -> None:
+    job = matched(harness)
+    chosen = Match("leave", "leave", "delete", 7, 8)
+    account_match.choose(job, chosen)
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+
+    operator.post(path(job, "compare/start/"), {"match": "1"})
+    kept = Job.objects.get(pk=job.pk)
+    operator.post(path(job, "compare/cancel/"))
+    operator.post(path(job, "compare/start/"))
+    left = Job.objects.get(pk=job.pk)
+
+    assert account_match.of(kept) == chosen
+    assert account_match.of(left) is None

@@ -15,6 +15,7 @@ from jobsui.api.schema import Schema
 from jobsui.api.v1.types import Code, Id, Limit, ListOut, Text, list_response, responses
 from jobsui.jobs.enums import AttemptResult, BatchState
 from jobsui.jobs.models import Attempt, Batch
+from jobsui.jobs.models.record_rows import file_row
 from jobsui.jobs.reports import batch_details
 
 job_router = Router()
@@ -28,8 +29,9 @@ class BatchOut(Schema):
     """Position in the job, starting at 1."""
     state: BatchState
     rows: int
-    first_row: int
-    last_row: int
+    first_row: int | None
+    """In the file; null for records that only the account had. So is `last_row`."""
+    last_row: int | None
     succeeded: int
     failed: int
     uncertain: int
@@ -149,8 +151,8 @@ def serialize(batch: Batch) -> BatchOut:
         number=batch.seq,
         state=BatchState(batch.state),
         rows=batch.size,
-        first_row=batch.first_row,
-        last_row=batch.last_row,
+        first_row=file_row(batch.first_row),
+        last_row=file_row(batch.last_row),
         succeeded=batch.succeeded,
         failed=batch.failed,
         uncertain=batch.uncertain,

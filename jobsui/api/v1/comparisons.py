@@ -27,10 +27,12 @@ from jobsui.api.v1.types import (
     list_response,
     responses,
 )
-from jobsui.jobs.control import comparisons
+from jobsui.jobs.control import account_match, comparisons
 from jobsui.jobs.enums import Action, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.live import deletions
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.models.record_rows import file_row
 from jobsui.jobs.records.compare import FIELDS
 from jobsui.jobs.reports import compared_rows
 from jobsui.jobs.reports.compared_rows import ComparedRow, ComparedValue, Wanted
@@ -43,6 +45,9 @@ NO_COMPARISON = (
     "Start one: POST /api/v1/jobs/{id}/compare."
 )
 NOT_DONE = "The comparison is not done. Wait for it, or compare the job again."
+NOT_A_MATCH = (
+    "only a job that creates or updates by external ID can make the account match"
+)
 NOT_FOR_CREATE = "new records have no record to be compared with; leave {} out"
 ONLY_BY_EXTERNAL_ID = "is for create_or_update_by_external_id; leave only_existing out"
 
@@ -70,6 +75,27 @@ class ComparisonCounts(Schema):
     unknown: int
     """Zendesk cannot say for certain whether a record has the key. These rows are sent as
     they are."""
+    kept: int
+    """Records that only the account has, but whose external ID is almost one of the file, or
+    has changed meanwhile. They are never deleted, nor are those without external ID."""
+    without_key: int
+    """Records without external ID."""
+    gone: int
+    """Records that were deleted after they were listed."""
+
+
+class OnlyInAccountOut(Schema):
+    """Records that only the account has. They count as `delete`, `kept`, `without_key` and
+    `gone`, and come behind the rows of the file."""
+
+    listed: int
+    """All records of the object."""
+    to_delete: int
+    """How many the launch deletes. 0 unless `options.match.only_in_account` is `delete`."""
+    reasons_against: list[str]
+    """Why the launch is refused, as sentences."""
+    not_caught_up: str | None
+    """Why records that changed during the list may be missing; null if none are."""
 
 
 class ChangedCells(Schema):
@@ -99,6 +125,8 @@ class ComparisonOut(Schema):
     """Of the pages that are read."""
     changed_cells: list[ChangedCells]
     """By field, most frequent first."""
+    only_in_account: OnlyInAccountOut | None
+    """Null unless the job has `options.match`."""
 
 
 class ComparedVerdict(StrEnum):
@@ -111,6 +139,9 @@ class ComparedVerdict(StrEnum):
     MISSING = "missing"
     AMBIGUOUS = "ambiguous"
     UNKNOWN = "unknown"
+    KEPT = "kept"
+    WITHOUT_KEY = "without_key"
+    GONE = "gone"
 
 
 class ChangeOut(Schema):
@@ -121,9 +152,10 @@ class ChangeOut(Schema):
 
 
 class ComparedRowOut(Schema):
-    row: int
-    """Row number in the file."""
+    row: int | None
+    """Row number in the file; null for a record that only the account has."""
     key: str
+    """"" for a record without external ID."""
     record_id: str | None
     """Null if there is no record, or several."""
     verdict: ComparedVerdict
@@ -256,7 +288,8 @@ def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
 def plan(request: ApiRequest, code: Code) -> StreamingHttpResponse:
     """The columns `row`, `key`, `record_id`, `action`, `field`, `old` and `new`: a line for
     each value that changes, and one for each record that is created or deleted. Rows that
-    are the same are left out. 409 until the comparison is done."""
+    are the same are left out, and records that only the account has have no `row`. 409 until
+    the comparison is done."""
     read = _current(lookup.draft_or_job(request.auth, code))
     if read.state != ReadState.DONE:
         raise NotPossibleNow(NOT_DONE)
@@ -276,6 +309,20 @@ def serialize(job: Job, read: RecordRead) -> ComparisonOut:
         pages=PageCounts(read=read.pages_read, total=read.pages_total),
         counts=_serialize_counts(read),
         changed_cells=_changed_cells(read),
+        only_in_account=_only_in_account(job, read),
+    )
+
+
+def _only_in_account(job: Job, read: RecordRead) -> OnlyInAccountOut | None:
+    found = deletions.found_by(read)
+    if found is None:
+        return None
+    is_done = read.state == ReadState.DONE
+    return OnlyInAccountOut(
+        listed=found.listed,
+        to_delete=deletions.number_of(job, read) if is_done else 0,
+        reasons_against=account_match.reasons_against(job, read) if is_done else [],
+        not_caught_up=found.not_caught_up or None,
     )
 
 
@@ -293,6 +340,8 @@ def require_comparable(action: Action, options: OptionsIn) -> None:
     if options.only_existing and action is not Action.UPSERT_BY_EXTERNAL_ID:
         where = "body.options.only_existing"
         errors.append({"where": where, "message": ONLY_BY_EXTERNAL_ID})
+    if options.match and action is not Action.UPSERT_BY_EXTERNAL_ID:
+        errors.append({"where": "body.options.match", "message": NOT_A_MATCH})
     if errors:
         raise invalid(errors, len(errors))
 
@@ -324,7 +373,7 @@ def field_name(name: str) -> str:
 
 def _serialize_row(row: ComparedRow) -> ComparedRowOut:
     return ComparedRowOut(
-        row=row.row,
+        row=file_row(row.row),
         key=row.key,
         record_id=row.record_id or None,
         verdict=ComparedVerdict[row.verdict.name],

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from jobsui.api.v1.mapping_in import Constants, Mapping
 from jobsui.api.v1.types import Body, Id, Name
 from jobsui.jobs.enums import Action, Weight
-from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.options import Match, Options
 from jobsui.jobs.models import Job, RunSettings
 
 MAX_ITEMS = 100_000
@@ -29,6 +29,21 @@ RUN_SETTINGS = {
     "auto_pause_refusals": "stop_refusals",
 }
 """{member of RunSettingsIn: field of the run settings}."""
+
+
+class MatchIn(Body):
+    """What is done so that the account matches the file."""
+
+    only_in_file: Literal["create", "leave"] = "create"
+    different: Literal["update", "leave"] = "update"
+    only_in_account: Literal["delete", "leave"] = "leave"
+    """Records whose external ID is not in the file. Those without external ID are never
+    deleted."""
+    max_percent: Annotated[float, Field(ge=0, le=100)] = 2.0
+    """The launch is refused if more than this percentage of the object's records would be
+    deleted."""
+    max_records: Annotated[int, Field(ge=0, le=1_000_000_000)] = 1_000
+    """The launch is refused if more records than this would be deleted."""
 
 
 class OptionsIn(Body):
@@ -65,9 +80,19 @@ class OptionsIn(Body):
     """Only for `create_or_update_by_external_id`: update records, and create none. Rows
     without a record fail and are not sent. The rows are always compared first."""
 
+    match: MatchIn | None = None
+    """Make the account match the file: the comparison finds the records that only the account
+    has, too. They are deleted if that is chosen, after all rows of the file. The launch is
+    refused beyond the limits, and where the file may be incomplete: with rows that are left
+    out or damaged, less than half of the rows of the last such job, or a problem with its
+    keys. Implies `compare`. Only for `create_or_update_by_external_id`."""
+
     def apply(self, options: Options) -> Options:
         """`options` with the members that were sent."""
-        return replace(options, **self.dict(exclude_unset=True))
+        sent = self.dict(exclude_unset=True)
+        if self.match is not None:
+            sent["match"] = Match(**self.match.dict())
+        return replace(options, **sent)
 
 
 class RunSettingsIn(Body):

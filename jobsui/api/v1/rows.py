@@ -21,6 +21,7 @@ from jobsui.api.v1.types import (
 )
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.models import Cause
+from jobsui.jobs.models.record_rows import file_row
 from jobsui.jobs.reports import job_details, row_results
 from jobsui.jobs.reports.row_results import OutcomeRow
 
@@ -29,8 +30,8 @@ CSV = {"responses": {200: {"content": {"text/csv": {"schema": {"type": "string"}
 
 
 class RowOut(Schema):
-    row: int
-    """Row number in the file."""
+    row: int | None
+    """Row number in the file; null for a record that only the account had."""
     outcome: Outcome
     record_id: str | None
     error_code: str | None
@@ -72,10 +73,10 @@ def row_list(
     cursor: Text = "",
     limit: Limit = paging.SIZE,
 ) -> Any:
-    """In the order of the file. A row appears once it is part of a batch, soon after
-    the launch. With `outcome`, a page may have fewer rows than `limit`, or none, before
-    the last page. Follow `next` until it is null. Results that were deleted have no rows:
-    see `pruned_at`."""
+    """In the order of the file; records that only the account had come last. A row appears
+    once it is part of a batch, soon after the launch. With `outcome`, a page may have fewer
+    rows than `limit`, or none, before the last page. Follow `next` until it is null. Results
+    that were deleted have no rows: see `pruned_at`."""
     job = lookup.draft_or_job(request.auth, code)
     after = paging.number(cursor) if cursor else 0
     page = row_results.page(job, outcome=outcome or "", after=after, size=limit)
@@ -95,7 +96,8 @@ def results(
 ) -> StreamingHttpResponse:
     """The columns of the file, then `_row`, `_outcome`, `_record_id`, `_error_code` and
     `_error`. Values that a spreadsheet would run as a formula are escaped, unless `raw`
-    is true. When the file is uploaded again, the added columns are ignored. After the
+    is true. Records that only the account had come last, with their external ID and without
+    `_row`. When the file is uploaded again, the added columns are ignored. After the
     retention settings have deleted the file of the job, only the added columns. 409 after
     they have deleted the results."""
     job = lookup.draft_or_job(request.auth, code)
@@ -134,7 +136,7 @@ def serialize_cause(cause: Cause) -> CauseOut:
 
 def _serialize_row(row: OutcomeRow) -> RowOut:
     return RowOut(
-        row=row.row,
+        row=file_row(row.row),
         outcome=Outcome(row.outcome),
         record_id=row.record_id or None,
         error_code=row.error_code or None,

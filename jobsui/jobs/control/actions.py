@@ -5,16 +5,24 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.control import comparisons, retries, uncertain_rows, undo
+from jobsui.jobs.control import (
+    account_match,
+    comparisons,
+    retries,
+    uncertain_rows,
+    undo,
+)
 from jobsui.jobs.enums import SENDABLE, UNLAUNCHED, EventKind, JobState, ParentRows
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow, UnreachableNow
 from jobsui.jobs.ledger import lifecycle, record_order
 from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.live import deletions
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job, Lease, Overlap, RunSettings
 from jobsui.jobs.preparation import checker
@@ -71,9 +79,12 @@ def launch(
     by: Actor,
     hold_after_first_batch: bool = False,
     run_settings: RunSettings | None = None,
+    confirmed_deletions: int | None = None,
 ) -> None:
     """Queue a checked job. With `hold_after_first_batch`, the batches after the first
     one wait until the job is resumed. `run_settings` None: those of the job.
+    `confirmed_deletions`: how many records that only the account has a person agrees to
+    delete; None: as many as the limits allow.
 
     Raises NotPossibleNow, and ChangedSinceCheck when the job must be checked again: then
     it is a draft."""
@@ -106,6 +117,7 @@ def launch(
             job,
             by=by,
             hold_after_first_batch=hold_after_first_batch,
+            confirmed_deletions=confirmed_deletions,
             **(run_settings or job.run_settings).columns,
         )
         if not is_queued:
@@ -114,12 +126,29 @@ def launch(
 
 
 def _queue(
-    job: Job, *, by: Actor, hold_after_first_batch: bool, **settings: Any
+    job: Job,
+    *,
+    by: Actor,
+    hold_after_first_batch: bool,
+    confirmed_deletions: int | None,
+    **settings: Any,
 ) -> bool:
     """Let the job send, behind earlier jobs with the same records. False: it has changed
     in the meantime."""
     facts: dict[str, Any] = {"hold_after_first_batch": hold_after_first_batch}
-    if overlaps := record_order.record_overlaps(job):
+    comparison = comparisons.finished(job)
+    number_of_deletions = deletions.number_of(job, comparison) if comparison else 0
+    if confirmed_deletions not in {None, number_of_deletions}:
+        raise NotPossibleNow(
+            "Other records would be deleted now than you have confirmed. Review them again."
+        )
+    job.records_to_delete = number_of_deletions
+    if number_of_deletions:
+        facts["deletions"] = number_of_deletions
+    overlaps = record_order.record_overlaps(job)
+    if overlaps and number_of_deletions:
+        raise NotPossibleNow(account_match.OPEN_JOBS)
+    if overlaps:
         facts["overlaps"] = [_overlap_fact(overlap) for overlap in overlaps]
     return lifecycle.move(
         job,
@@ -131,6 +160,8 @@ def _queue(
         hold_after_first_batch=hold_after_first_batch,
         auto_target="",
         reason="",
+        rows=F("rows") + number_of_deletions,
+        records_to_delete=number_of_deletions,
         **settings,
     )
 

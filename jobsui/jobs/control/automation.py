@@ -155,7 +155,8 @@ def compare_unasked(job: Job) -> None:
 def _wants_comparison(job: Job) -> bool:
     options = Options.from_json(job.options)
     refuses = options.refuse_changed != "off"
-    is_wanted = options.compare or options.only_existing or refuses
+    is_chosen = options.compare or options.match is not None
+    is_wanted = is_chosen or options.only_existing or refuses
     return is_wanted and comparisons.is_possible(job)
 
 

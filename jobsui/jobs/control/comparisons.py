@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from jobsui.connections.models import Connection, CustomObject
+from jobsui.jobs.control import account_match
 from jobsui.jobs.enums import (
     SENT,
     UNLAUNCHED,
@@ -48,12 +49,20 @@ def cost_of(job: Job) -> Cost:
     requests = requests_for(rows)
     if action.key == "name":
         requests = name_list.requests_for(rows, _known_records(job))
+    if account_match.of(job):
+        requests += requests_to_list(job) or 0
     return Cost(requests, requests / _requests_per_minute(job.connection))
 
 
 def requests_for(rows: int) -> int:
     """How many it takes to read their records, by ID or external ID."""
     return -(-rows // ROWS_PER_REQUEST)
+
+
+def requests_to_list(job: Job) -> int | None:
+    """How many requests list all records of the object; None: not known."""
+    records = _known_records(job)
+    return None if records is None else -(-records // ROWS_PER_REQUEST)
 
 
 def is_possible(job: Job) -> bool:
@@ -118,6 +127,7 @@ def start(job: Job, *, by: Actor) -> RecordRead:
                 fingerprint=fingerprint_of(job),
                 created_by=person,
             )
+            account_match.list_account(read)
     except IntegrityError:
         raise NotPossibleNow("The rows are being compared already.") from None
     enqueue("divide_rows", read.pk)
@@ -131,8 +141,8 @@ def cancel(read: RecordRead) -> None:
 
 
 def skip(job: Job) -> None:
-    """Send all rows, whatever a comparison found, also if their records change, and do not
-    compare them by itself. Raises NotPossibleNow once launched."""
+    """Send all rows, whatever a comparison found, also if their records change, delete no other
+    record, and do not compare them by itself. Raises NotPossibleNow once launched."""
     with transaction.atomic():
         # Locked: the planner of a launched job needs what was found.
         draft = Job.objects.drafts().select_for_update().filter(pk=job.pk).first()
@@ -140,7 +150,10 @@ def skip(job: Job) -> None:
             raise NotPossibleNow("This job was already launched.")
         RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE).delete()
         options = replace(
-            Options.from_json(draft.options), compare=False, refuse_changed="off"
+            Options.from_json(draft.options),
+            compare=False,
+            refuse_changed="off",
+            match=None,
         )
         job.options = draft.options | options.to_json()
         Job.objects.change(draft, expected=UNLAUNCHED, options=job.options)
@@ -172,6 +185,13 @@ def require_usable(job: Job) -> None:
             "This job only updates records that exist. Compare its rows with the account "
             "first."
         )
+    if account_match.of(job) and not (
+        is_done and read is not None and account_match.is_listed(read)
+    ):
+        raise NotPossibleNow(
+            "This job makes the account match its file. Compare its rows with the account "
+            "first."
+        )
     if read is None:
         return
     if read.is_open:
@@ -183,6 +203,8 @@ def require_usable(job: Job) -> None:
             "Another job has changed records of this object since the comparison. Compare "
             "again, or skip the comparison."
         )
+    if read.state == ReadState.DONE:
+        account_match.require_safe(job, read)
 
 
 def is_outdated(read: RecordRead) -> bool:

@@ -8,10 +8,11 @@ from django.db.models import Count, Q, Sum
 
 from jobsui.jobs import retention
 from jobsui.jobs.control import corrections
-from jobsui.jobs.enums import EventKind, JobState, ParentRows
+from jobsui.jobs.enums import EventKind, JobState, Outcome, ParentRows
 from jobsui.jobs.errors import MappingRefused, NotPossibleNow
 from jobsui.jobs.ledger import lifecycle
-from jobsui.jobs.models import Cause, File, Job
+from jobsui.jobs.models import Batch, Cause, File, Job
+from jobsui.jobs.models.record_rows import FIRST_RECORD_ROW
 from jobsui.jobs.preparation import checker
 
 if TYPE_CHECKING:
@@ -78,8 +79,21 @@ def unsent_rows(job: Job) -> int:
     launched continuation has them, or when the rows were deleted."""
     if not _may_send_again(job) or not job.cancelled:
         return 0
+    if job.state == JobState.COMPLETED:
+        # A comparison or a person has left them out.
+        return 0
     launched = job.retries.launched().filter(parent_rows=ParentRows.UNSENT)
-    return 0 if launched.exists() else job.cancelled
+    return 0 if launched.exists() else job.cancelled - _records_not_deleted(job)
+
+
+def _records_not_deleted(job: Job) -> int:
+    """Of the records that only the account has. They are no rows that could be sent again:
+    another comparison finds them."""
+    if not job.records_to_delete:
+        return 0
+    batches = Batch.objects.filter(job=job, first_row__gte=FIRST_RECORD_ROW)
+    counts = Sum("succeeded") + Sum("failed") + Sum("uncertain")
+    return job.records_to_delete - (batches.aggregate(rows=counts)["rows"] or 0)
 
 
 def retriable_rows(job: Job, cause: Cause | None = None) -> int:
@@ -98,7 +112,7 @@ def retriable_rows(job: Job, cause: Cause | None = None) -> int:
         # Rows that failed since, when uncertain ones were checked again, cannot be told
         # from those that it has.
         return 0
-    return job.failed - (retried["rows"] or 0)
+    return job.failed - (retried["rows"] or 0) - sum(_failed_records(job).values())
 
 
 def retriable_causes(job: Job) -> dict[int, int]:
@@ -109,7 +123,22 @@ def retriable_causes(job: Job) -> dict[int, int]:
     if launched.filter(cause=None).exists():
         return {}
     failed = Cause.objects.filter(job=job, phase=Cause.Phase.SEND).failed()
-    return dict(failed.exclude(retries__in=launched).values_list("pk", "count"))
+    counts = dict(failed.exclude(retries__in=launched).values_list("pk", "count"))
+    records = _failed_records(job)
+    rows = {cause: number - records.get(cause, 0) for cause, number in counts.items()}
+    return {cause: number for cause, number in rows.items() if number}
+
+
+def _failed_records(job: Job) -> dict[int, int]:
+    """{id of a cause: how many records, no rows of the file, could not be deleted}."""
+    if not job.records_to_delete:
+        return {}
+    failed = job.row_errors.filter(
+        outcome=Outcome.FAILED, row__gte=FIRST_RECORD_ROW
+    ).order_by()
+    return dict(
+        failed.values("cause").annotate(rows=Count("pk")).values_list("cause", "rows")
+    )
 
 
 def _may_send_again(job: Job) -> bool:
@@ -152,7 +181,8 @@ def _create_child(
         mapping=job.mapping,
         rules=job.rules,
         saved_mapping=job.saved_mapping,
-        options=job.options,
+        # The records that only the account has are no rows of the file.
+        options=job.options | {"match": None},
         rows=rows,
         created_by=by,
         **job.run_settings.columns,

@@ -209,7 +209,11 @@ def _candidates(
 ) -> list[Batch]:
     """Up to `number` batches, without those whose records are being read."""
     found = sql.next_planned(
-        job.pk, number + len(reading), blocked, first_only=first_only
+        job.pk,
+        number + len(reading),
+        blocked,
+        first_only=first_only,
+        records_last=job.records_to_delete > 0,
     )
     batches = [batch for batch in found if batch.pk not in reading][:number]
     blobs = sql.by_id(BatchBlob, [batch.pk for batch in batches])

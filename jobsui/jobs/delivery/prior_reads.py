@@ -13,6 +13,7 @@ from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.ledger.settlement import uncertain
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Batch, Job, RowResult
+from jobsui.jobs.models.record_rows import is_record_row
 from jobsui.jobs.records import keyed_reads
 from jobsui.jobs.records.before_images import before_again, before_image, changed_since
 from jobsui.jobs.records.compare import Image, label_of
@@ -24,6 +25,7 @@ CHANGED_SINCE = "ChangedSince"
 COMPARE_AGAIN = (
     "The row was not sent. Compare the rows again to see what the record holds now."
 )
+NOT_DELETED = "It was not deleted. Compare again to see what the account holds now."
 GONE = f"The record was deleted after the comparison. {COMPARE_AGAIN}"
 CHANGED_MEANWHILE = (
     "Zendesk gave no clear response to an earlier request with this row, and the record now "
@@ -66,21 +68,36 @@ class Before:
 
 def has_any(job: Job) -> bool:
     """Whether records are read before batches of a job are sent."""
-    options = Options.from_json(job.options)
-    return options.keep_undo or options.refuse_changed == "strict"
+    return job.records_to_delete > 0 or _is_chosen(job)
 
 
 def is_needed(job: Job, batch: Batch) -> bool:
     """Whether the records of a batch are read before it is sent. New records hold nothing,
     and Zendesk refuses to create one whose key has a record meanwhile."""
-    return has_any(job) and Action(batch.own_action or job.action) is not Action.CREATE
+    if is_of_records(job, batch):
+        return True
+    action = Action(batch.own_action or job.action)
+    return _is_chosen(job) and action is not Action.CREATE
 
 
 def refuses_changed(job: Job, batch: Batch) -> bool:
     """Whether rows of a batch are not sent if their records have changed since the comparison.
     Batches without an action of their own have rows that were not compared."""
+    if is_of_records(job, batch):
+        return True
     is_strict = Options.from_json(job.options).refuse_changed == "strict"
     return is_strict and bool(batch.own_action)
+
+
+def is_of_records(job: Job, batch: Batch) -> bool:
+    """Whether a batch deletes records that only the account has. None of them may have been
+    changed in any way since the comparison."""
+    return job.records_to_delete > 0 and is_record_row(batch.first_row)
+
+
+def _is_chosen(job: Job) -> bool:
+    options = Options.from_json(job.options)
+    return options.keep_undo or options.refuse_changed == "strict"
 
 
 def read(request: BatchRequest) -> dict[int, Record | None]:
@@ -107,10 +124,11 @@ def before(
     earlier: EarlierRequests,
     *,
     refuses: bool,
+    is_of_records: bool = False,
 ) -> Before:
     """`stored`: the images of the comparison, or of the read before an earlier request.
     `refuses`: the first are those of the comparison, and rows whose records have changed are
-    not sent."""
+    not sent. `is_of_records`: as the function."""
     action = prior.request.action
     images = dict(stored)
     results: dict[int, RowResult] = {}
@@ -123,9 +141,14 @@ def before(
         compared = stored.get(index)
         if refuses and compared is not None:
             is_unclear = index <= earlier.last_unconfirmed
-            result = _refusal(
-                item, action, schema, record, compared, may_be_ours, is_unclear
-            )
+            if is_of_records:
+                result = _refused_deletion(
+                    schema, record, compared, may_be_ours, is_unclear
+                )
+            else:
+                result = _refusal(
+                    item, action, schema, record, compared, may_be_ours, is_unclear
+                )
             if result is not None:
                 results[index] = result
                 continue
@@ -162,7 +185,28 @@ def _refusal(
     return RowResult(Outcome.FAILED, record.id, CHANGED_SINCE, message)
 
 
+def _refused_deletion(
+    schema: Schema,
+    record: Record | None,
+    compared: Image,
+    may_be_ours: bool,
+    is_unclear: bool,
+) -> RowResult | None:
+    """As `_refusal`, of a record that only the account has."""
+    if record is None:
+        done = RowResult(Outcome.UNCHANGED, compared.record_id)
+        return None if may_be_ours else done
+    if record.updated_at == compared.updated_at:
+        return None
+    if is_unclear:
+        return uncertain(CHANGED_MEANWHILE)._replace(record_id=record.id)
+    changed = changed_since(compared, None, schema, record, may_be_ours=False)
+    message = f"{_changed(changed, record, schema)} {NOT_DELETED}"
+    return RowResult(Outcome.FAILED, record.id, CHANGED_SINCE, message)
+
+
 def _changed(names: Collection[str], record: Record, schema: Schema) -> str:
-    listed = ", ".join(label_of(name, schema) for name in names)
+    labels = ", ".join(label_of(name, schema) for name in names)
+    listed = f": {labels}" if names else ""
     who = f" by user {record.updated_by}" if record.updated_by else ""
-    return f"The record was changed{who} after the comparison: {listed}."
+    return f"The record was changed{who} after the comparison{listed}."

@@ -83,6 +83,7 @@ def _kept(
             stored.get(batch.pk, {}),
             _earlier(past[batch.pk]),
             refuses=prior_reads.refuses_changed(job, batch),
+            is_of_records=prior_reads.is_of_records(job, batch),
         )
         _save_images(batch, before.images, stored.get(batch.pk))
         yield batch, read, before

@@ -12,6 +12,7 @@ from django.db.models import F
 from jobsui.jobs import sql
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.models import Batch, Cause, RowError
+from jobsui.jobs.models.record_rows import is_record_row
 
 MAX_SAMPLE_ROWS = 20
 MAX_SAMPLE_VALUES = 5
@@ -108,7 +109,7 @@ def _cause_of(row: FailedRow) -> Cause:
 
 
 def _count(cause: Cause, rows: Sequence[FailedRow]) -> None:
-    numbers = [row.row for row in rows]
+    numbers = [row.row for row in rows if not is_record_row(row.row)]
     values = [row.value for row in rows if row.value]
     distinct_values = list(dict.fromkeys([*cause.sample_values, *values]))
     Cause.objects.filter(pk=cause.pk).update(

@@ -113,6 +113,9 @@ def _overlap(earlier: Job, later: Job) -> Overlap | None:
     """None when the two jobs change no common record."""
     if ParentRows.UNDONE in {earlier.parent_rows, later.parent_rows}:
         return _unknown_overlap(earlier, later)
+    if earlier.records_to_delete or later.records_to_delete:
+        # Their keys are not those of its rows.
+        return _unknown_overlap(earlier, later)
     keys = {Action(job.action).key_of_records for job in (earlier, later)}
     if len(keys) > 1:
         # The id of a record that a job creates is unknown before.

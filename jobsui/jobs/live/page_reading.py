@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from jobsui.jobs.enums import Action, Outcome, Purpose, Verdict
 from jobsui.jobs.live import new_ids, undo_rows
 from jobsui.jobs.live.claims import Claims, LaterJobs
+from jobsui.jobs.live.keys_of_file import KeysOfFile
+from jobsui.jobs.live.matching import matched
 from jobsui.jobs.live.proof import proved
 from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.live.undo import NO_IMAGE, Done, undone
@@ -32,6 +34,8 @@ class Rows:
     """Where names were listed: the IDs of the records that may have them."""
     fields: Collection[str] | None = None
     """Of an undo: the names of the values to put back; None: all."""
+    keys_of_file: KeysOfFile | None = None
+    """Of a comparison that finds what only the account has."""
 
 
 @dataclass(slots=True)
@@ -140,6 +144,25 @@ def compare_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFoun
 def _decoded(lines: Sequence[bytes]) -> list[Json]:
     """All at once, because that is faster."""
     return list(json.loads(b"[%b]" % b",".join(filter(None, lines))))
+
+
+def match_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
+    """`lines` are those of `account_listing`. Raises the errors of `Client.call`."""
+    keys = rows.keys_of_file
+    assert keys is not None  # noqa: S101  # Only such a comparison has these pages.
+    ids = [json.loads(line)["id"] for line in lines]
+    records = keyed_reads.read(client, rows.object_key, "id", ids).records
+    results = []
+    for record_id in ids:
+        found = records.get(record_id, ())
+        results.append(matched(found[0] if found else None, keys))
+    page = PageFound(bytes(result.verdict for result in results), ids)
+    for index, result in enumerate(results):
+        if result.image is not None:
+            page.images[index] = result.image
+        if result.note:
+            page.reasons[index] = [Reason(result.note)]
+    return page
 
 
 def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:

@@ -5,11 +5,14 @@ import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from django.db.models import QuerySet
+
 from jobsui.jobs.enums import Action, Outcome, ParentRows, Verdict
 from jobsui.jobs.live import reasons, stored_problems
-from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.options import Match, Options
 from jobsui.jobs.models import Job, ReadPage, RecordRead, RowResult
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
+from jobsui.jobs.models.record_rows import FIRST_RECORD_ROW
 from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
 from jobsui.jobs.records import images
 from jobsui.jobs.records.compare import FIELDS, Image
@@ -20,6 +23,12 @@ PAGES_PER_CHUNK = 500
 NOT_SENT = "not sent"
 """Beside the actions: rows that get their results without a request."""
 LEFT_OUT = RowResult(Outcome.CANCELLED, "", "", "Left out after the comparison.")
+ONLY_IN_FILE = RowResult(
+    Outcome.CANCELLED, "", "", "Left alone: the record is only in the file."
+)
+DIFFERENT = RowResult(
+    Outcome.CANCELLED, "", "", "Left alone: the record differs from the file."
+)
 KEY_NOT_FOUND = RowResult(
     Outcome.FAILED,
     "",
@@ -43,16 +52,23 @@ def source_of(
         job: Job, after: int, _keep_lease: Callable[[int], None]
     ) -> Generator[list[Chunk]]:
         shared = list(job.overlaps_with_earlier.values_list("first_row", "last_row"))
-        while pages := _pages(read, after):
+        of_file = read.pages.filter(first_row__lt=FIRST_RECORD_ROW)
+        while pages := _pages(of_file, after, PAGES_PER_CHUNK):
             yield [_chunk(job, pages, shared)]
+            after = pages[-1].last_row
+        if not job.records_to_delete:
+            return
+        of_records = read.pages.filter(first_row__gte=FIRST_RECORD_ROW)
+        while pages := _pages(of_records, after, PAGES_PER_CHUNK):
+            yield [_deletions(pages)]
             after = pages[-1].last_row
 
     return source
 
 
-def _pages(read: RecordRead, after: int) -> list[ReadPage]:
-    found = read.pages.filter(last_row__gt=after).select_related("blob")
-    return list(found.order_by("seq")[:PAGES_PER_CHUNK])
+def _pages(pages: QuerySet[ReadPage], after: int, number: int) -> list[ReadPage]:
+    found = pages.filter(last_row__gt=after).select_related("blob")
+    return list(found.order_by("seq")[:number])
 
 
 def _chunk(
@@ -128,6 +144,8 @@ def _planned(job: Job, row: _Row, options: Options, *, is_shared: bool) -> _Plan
         return _Planned(NOT_SENT, row.number, row.line, LEFT_OUT)
     if options.only_existing and row.verdict in {Verdict.CREATE, Verdict.UNKNOWN}:
         return _Planned(NOT_SENT, row.number, row.line, KEY_NOT_FOUND)
+    if reason := _left_alone(row.verdict, options.match):
+        return _Planned(NOT_SENT, row.number, row.line, reason)
     if is_shared and options.only_existing and row.record_id:
         item = {"id": row.record_id} | json.loads(row.line)
         return _Planned(Action.UPDATE, row.number, _line(item))
@@ -148,6 +166,30 @@ def _planned(job: Job, row: _Row, options: Options, *, is_shared: bool) -> _Plan
         case Verdict.UNKNOWN:
             return _Planned("", row.number, row.line)
     return _Planned(NOT_SENT, row.number, row.line, _result(job, row))
+
+
+def _deletions(pages: Iterable[ReadPage]) -> Chunk:
+    """Of the records that only the account has."""
+    batches = _Batches(Action.DELETE)
+    last_row = 0
+    for page in pages:
+        last_row = page.last_row
+        for row in _rows(page):
+            if row.verdict is Verdict.DELETE and not row.is_left_out:
+                line = json.dumps(row.record_id).encode()
+                batches.add(_Planned(Action.DELETE, row.number, line, image=row.image))
+    return Chunk(last_row, batches.all(), [])
+
+
+def _left_alone(verdict: Verdict, match: Match | None) -> RowResult | None:
+    """The result of a row that is not sent because its kind of difference is left alone."""
+    if match is None:
+        return None
+    if match.only_in_file == "leave" and verdict in {Verdict.CREATE, Verdict.UNKNOWN}:
+        return ONLY_IN_FILE
+    if match.different == "leave" and verdict is Verdict.CHANGE:
+        return DIFFERENT
+    return None
 
 
 def _changes(row: _Row, image: Image) -> bytes:

@@ -15,6 +15,7 @@ from concurrent.futures import (
 )
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -24,13 +25,15 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.jobs import account_client, leases, retention, sql
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
-from jobsui.jobs.live import name_list, reasons, undo_rows
+from jobsui.jobs.live import account_listing, name_list, reasons, undo_rows
 from jobsui.jobs.live.claims import LaterJobs
-from jobsui.jobs.live.page_reading import READS, PageFound, Rows
-from jobsui.jobs.live.reads import end, fail, is_of_present_rows
+from jobsui.jobs.live.keys_of_file import KeysOfFile
+from jobsui.jobs.live.page_reading import READS, PageFound, Rows, match_page
+from jobsui.jobs.live.reads import Failed, end, fail, is_of_present_rows
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import pack, unpack
+from jobsui.jobs.models.record_rows import is_record_row
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.records import images, sizes, stored_forms
 from jobsui.zendesk import custom_objects
@@ -47,10 +50,6 @@ COMMIT_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 MAX_FAILING_SECONDS = 600.0
 """After this long without a page that could be read, the read has failed."""
-
-
-class Failed(Exception):
-    """The account cannot be read. Carries the reason as a sentence."""
 
 
 def waiting_reads(stopping: threading.Event) -> dict[str, Callable[[], None]]:
@@ -77,11 +76,21 @@ def run(read: RecordRead, *, stopping: threading.Event) -> None:
         if not is_of_present_rows(read):
             return
         try:
+            if listing := account_listing.of(read):
+                account_listing.run(listing, lease, stopping)
             _Pages(read, lease, stopping).read_all()
         except (Stopped, leases.LeaseLost):
             return
         except Failed as reason:
             fail(read, str(reason))
+
+
+class _WaitingPage(NamedTuple):
+    pk: int
+    payload: bytes
+    """Its lines, packed."""
+    is_of_records: bool
+    """Its rows are records that only the account has."""
 
 
 class _Pages:
@@ -104,10 +113,10 @@ class _Pages:
             LaterJobs(job.parent) if is_undo and job.parent else None,
             retention.undo_notice(job.parent) if is_undo and job.parent else "",
             fields=undo_rows.chosen_fields(job),
+            keys_of_file=KeysOfFile(job) if account_listing.of(read) else None,
         )
         self._read_lines = READS[Purpose(read.purpose)]
-        self._waiting: deque[tuple[int, bytes]] = deque()
-        """(page, its packed lines)"""
+        self._waiting: deque[_WaitingPage] = deque()
         self._last_seq = 0
         """Of the pages that were put among the waiting ones."""
         self._found: dict[int, PageFound] = {}
@@ -119,7 +128,7 @@ class _Pages:
         """Raises Stopped, LeaseLost and Failed."""
         with ThreadPoolExecutor(THREADS) as threads:
             self._list_names(threads)
-            in_flight: dict[Future[PageFound], tuple[int, bytes]] = {}
+            in_flight: dict[Future[PageFound], _WaitingPage] = {}
             try:
                 while self._fill() or in_flight:
                     self._submit(threads, in_flight)
@@ -181,31 +190,35 @@ class _Pages:
             left = ReadPage.objects.filter(
                 read=self._read, read_at=None, seq__gt=self._last_seq
             )
-            chosen = left.order_by("seq").values_list("pk", "seq", "blob__payload")
-            for pk, seq, payload in chosen[:PAGES_PER_QUERY]:
-                self._waiting.append((pk, bytes(payload)))
+            chosen = left.order_by("seq").values_list(
+                "pk", "seq", "blob__payload", "first_row"
+            )
+            for pk, seq, payload, first_row in chosen[:PAGES_PER_QUERY]:
+                page = _WaitingPage(pk, bytes(payload), is_record_row(first_row))
+                self._waiting.append(page)
                 self._last_seq = seq
         return bool(self._waiting)
 
     def _submit(
         self,
         threads: Executor,
-        in_flight: dict[Future[PageFound], tuple[int, bytes]],
+        in_flight: dict[Future[PageFound], _WaitingPage],
     ) -> None:
         while self._waiting and len(in_flight) < THREADS:
             page = self._waiting.popleft()
-            future = threads.submit(_in_thread, partial(self._read_page, page[1]))
+            future = threads.submit(_in_thread, partial(self._read_page, page))
             in_flight[future] = page
 
-    def _read_page(self, payload: bytes) -> PageFound:
-        lines = unpack(payload).split(b"\n")
+    def _read_page(self, page: _WaitingPage) -> PageFound:
+        lines = unpack(page.payload).split(b"\n")
+        read_lines = match_page if page.is_of_records else self._read_lines
         return self._client.renewing(
-            lambda: self._read_lines(self._client, self._rows, lines)
+            lambda: read_lines(self._client, self._rows, lines)
         )
 
-    def _take_in(self, future: Future[PageFound], page: tuple[int, bytes]) -> None:
+    def _take_in(self, future: Future[PageFound], page: _WaitingPage) -> None:
         try:
-            self._found[page[0]] = self._result(future)
+            self._found[page.pk] = self._result(future)
         except ZendeskError as error:
             self._wait_after(error)
             self._waiting.append(page)

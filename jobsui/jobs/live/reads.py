@@ -14,6 +14,10 @@ from jobsui.jobs.queueing import enqueue
 DRAFT_CHANGED = "The draft was changed."
 
 
+class Failed(Exception):
+    """The account cannot be read. Carries the reason as a sentence."""
+
+
 def fingerprint_of(job: Job) -> str:
     """Changes with the rows that would be sent."""
     choice = Options.from_json(job.options).warnings if job.rows_warned else ""

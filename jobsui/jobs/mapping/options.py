@@ -13,6 +13,23 @@ without it, all are undone."""
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """What is done so that the account matches the file."""
+
+    only_in_file: Literal["create", "leave"] = "create"
+    different: Literal["update", "leave"] = "update"
+    only_in_account: Literal["delete", "leave"] = "leave"
+    max_percent: float = 2.0
+    """No more than this percentage of the account's records is deleted."""
+    max_records: int = 1_000
+    """No more than this number of records is deleted."""
+
+    @property
+    def deletes(self) -> bool:
+        return self.only_in_account == "delete"
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     blank: Literal["skip", "clear"] = "skip"
     """A blank cell leaves the record's field as it is, or empties it."""
@@ -38,6 +55,9 @@ class Options:
     refuse_changed: Literal["off", "strict"] = "off"
     """"strict": the records of a compared job are read again right before each batch is sent.
     Rows whose records have changed since the comparison are not sent."""
+    match: Match | None = None
+    """Find the records that only the account has too, so that the account matches the file.
+    Upserts by external ID only, which have to be compared first."""
     prefix: str = ""
     """The beginning of generated external IDs. Retries inherit it, so that a row keeps
     its ID."""
@@ -46,6 +66,8 @@ class Options:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Unknown members are ignored."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
+        if known.get("match"):
+            known["match"] = Match(**known["match"])
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 causes and rows."""
 
 from jobsui.jobs.models.account_facts import AccountFacts
+from jobsui.jobs.models.account_listing import AccountListing
 from jobsui.jobs.models.api_warning import ApiWarning
 from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob, BatchImages
 from jobsui.jobs.models.column_facts import ColumnFacts
@@ -27,6 +28,7 @@ from jobsui.jobs.models.wait import AccountWait
 
 __all__ = [
     "AccountFacts",
+    "AccountListing",
     "AccountWait",
     "ApiWarning",
     "Attempt",

@@ -27,7 +27,9 @@ def unpack(data: bytes | memoryview) -> bytes:
 def pack_rows(rows: Sequence[int]) -> bytes:
     """Successive numbers as "2-101", because few batches have others."""
     numbers = list(rows)
-    if numbers and numbers == list(range(numbers[0], numbers[-1] + 1)):
+    # Compared first, because a range between distant rows would take all memory.
+    is_dense = bool(numbers) and numbers[-1] - numbers[0] + 1 == len(numbers)
+    if is_dense and numbers == list(range(numbers[0], numbers[-1] + 1)):
         return f"{numbers[0]}-{numbers[-1]}".encode()
     # Python writes a list of numbers as JSON does.
     return pack(str(numbers).encode())

@@ -182,6 +182,10 @@ class Job(models.Model):
     # No checked row becomes an item with more bytes. None: not known.
     largest_item = models.PositiveBigIntegerField(null=True, blank=True)
 
+    # How many of the rows are records that only the account has, and that the job deletes.
+    # 0 before the launch.
+    records_to_delete = _counter()
+
     # Row counts. Pending is what is left (property), so the outcomes add up to the rows
     # at every commit.
     rows = _counter()

@@ -28,7 +28,14 @@ from jobsui.jobs.preparation.file_reading import PROGRESS_SECONDS, Stopped
 from jobsui.jobs.preparation.found_causes import FoundCauses
 from jobsui.jobs.queueing import enqueue
 
-CHOSEN_AFTERWARDS = ("invalid", "warnings", "compare", "keep_undo", "refuse_changed")
+CHOSEN_AFTERWARDS = (
+    "invalid",
+    "warnings",
+    "compare",
+    "keep_undo",
+    "refuse_changed",
+    "match",
+)
 """Options that change nothing about the check."""
 CANCELLED = "The check was cancelled."
 
@@ -104,8 +111,8 @@ def require_mapping(job: Job) -> None:
 def fingerprint(job: Job) -> str:
     """Changes with everything the check depends on: the file and its settings, corrections,
     mapping, options, fields, rows. What is chosen after the check is not part of it: what
-    happens to invalid rows and to those with warnings, whether to compare, and what is read
-    before batches are sent."""
+    happens to invalid rows and to those with warnings, whether to compare, how the account is
+    made to match, and what is read before batches are sent."""
     file = job.file
     options = {
         name: value

@@ -14,10 +14,12 @@ from jobsui.files.safe import csv_line
 from jobsui.jobs import retention
 from jobsui.jobs.enums import SENT, Action, Verdict
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.live import deletions, reasons
 from jobsui.jobs.mapping.field_targets import schema_of
-from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.options import Match, Options
 from jobsui.jobs.models import Job, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
+from jobsui.jobs.models.record_rows import is_record_row
 from jobsui.jobs.records import images
 from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image, key_of, label_of
 from jobsui.jobs.reports import read_pages
@@ -27,6 +29,7 @@ from jobsui.zendesk.payloads import Json, Schema
 
 PLAN_COLUMNS = ("row", "key", "record_id", "action", "field", "old", "new")
 DIFFERING = frozenset(Verdict) - {Verdict.SAME}
+IN_PLAN = DIFFERING - {Verdict.KEPT, Verdict.WITHOUT_KEY, Verdict.GONE}
 ACTIONS = {
     Verdict.CHANGE: str(Action.UPDATE),
     Verdict.CREATE: str(Action.CREATE),
@@ -58,6 +61,13 @@ class ComparedRow:
     apart from its key."""
     is_left_out: bool = False
     """By a person."""
+    note: str = ""
+    """Why a record that only the account has is kept."""
+
+    @property
+    def is_record(self) -> bool:
+        """Only the account has it."""
+        return is_record_row(self.row)
 
     @property
     def can_be_left_out(self) -> bool:
@@ -87,19 +97,31 @@ class PlannedRows:
     ambiguous: int
     left_out: int
     """By a person. The other numbers are without them."""
+    left_alone: int = 0
+    """Because their kind of difference is. The other numbers are without them."""
+    records: int = 0
+    """Records that only the account has and that are deleted. They are no rows."""
 
     @property
     def sent(self) -> int:
+        """Rows."""
         return self.changes + self.creates + self.deletes + self.unknown
 
     @property
     def rows(self) -> int:
-        return self.sent + self.same + self.missing + self.ambiguous + self.left_out
+        not_sent = self.same + self.missing + self.ambiguous
+        return self.sent + not_sent + self.left_out + self.left_alone
 
     @property
     def batches(self) -> int:
         """About: where the rows of an action lie far apart, there are more."""
-        kinds = (self.changes, self.creates, self.deletes, self.unknown)
+        kinds = (
+            self.changes,
+            self.creates,
+            self.deletes,
+            self.unknown,
+            self.records,
+        )
         return sum(math.ceil(rows / MAX_BATCH_SIZE) for rows in kinds)
 
 
@@ -109,8 +131,18 @@ def planned_rows(read: RecordRead) -> PlannedRows:
     )
     left_out = left_out_by_verdict(read)
     counts.subtract(left_out)
-    if Options.from_json(read.job.options).only_existing:
+    options = Options.from_json(read.job.options)
+    if options.only_existing:
         counts[Verdict.MISSING] += counts.pop(Verdict.CREATE)
+    left_alone = 0
+    for verdict in _left_alone(options.match):
+        left_alone += counts.pop(verdict)
+    records = 0
+    if deletions.found_by(read):
+        records = counts.pop(Verdict.DELETE)
+        left_out.pop(Verdict.DELETE, 0)
+        if not options.match or not options.match.deletes:
+            records = 0
     return PlannedRows(
         changes=counts[Verdict.CHANGE],
         creates=counts[Verdict.CREATE],
@@ -120,7 +152,18 @@ def planned_rows(read: RecordRead) -> PlannedRows:
         missing=counts[Verdict.MISSING],
         ambiguous=counts[Verdict.AMBIGUOUS],
         left_out=left_out.total(),
+        left_alone=left_alone,
+        records=records,
     )
+
+
+def _left_alone(match: Match | None) -> Iterator[Verdict]:
+    """The verdicts of rows that are not sent."""
+    if match and match.only_in_file == "leave":
+        yield Verdict.CREATE
+        yield Verdict.UNKNOWN
+    if match and match.different == "leave":
+        yield Verdict.CHANGE
 
 
 def left_out_rows(read: RecordRead, rows: Collection[int]) -> set[int]:
@@ -202,13 +245,18 @@ def plan_csv(read: RecordRead) -> Iterator[bytes]:
     """What launching the job would do, as chunks of CSV in UTF-8: a line for each value that
     changes, and one for each record that would be created or deleted, and for each row
     without a single record. Rows that are the same, or that a person has left out, are not in
-    it. Cells that a spreadsheet would run as formulas are escaped. Raises NotPossibleNow at
+    it, nor what the job leaves alone. Records that only the account has come last, without a
+    row. Cells that a spreadsheet would run as formulas are escaped. Raises NotPossibleNow at
     once when the rows were deleted."""
     if found := retention.rows_of_read_notice(read):
         raise NotPossibleNow(found)
+    match = Options.from_json(read.job.options).match
+    verdicts = IN_PLAN.difference(_left_alone(match))
+    if match and not match.deletes:
+        verdicts -= {Verdict.DELETE}
     lines = (
         csv_line(cells)
-        for _, rows in _pages(read, Wanted(), 0)
+        for _, rows in _pages(read, Wanted(verdicts), 0)
         for row in rows
         if not row.is_left_out
         for cells in _plan_lines(row, read.job.action)
@@ -217,7 +265,8 @@ def plan_csv(read: RecordRead) -> Iterator[bytes]:
 
 
 def _plan_lines(row: ComparedRow, action: str) -> Iterator[list[str]]:
-    first = [str(row.row), row.key, row.record_id, ACTIONS.get(row.verdict, action)]
+    number = "" if is_record_row(row.row) else str(row.row)
+    first = [number, row.key, row.record_id, ACTIONS.get(row.verdict, action)]
     if row.verdict is not Verdict.CHANGE:
         yield [*first, "", "", ""]
         return
@@ -243,6 +292,7 @@ def _rows(
     ids = json.loads(unpack(blob.record_ids))
     found = images.unpacked(blob.images)
     left_out = unpack_rows(blob.left_out) if blob.left_out else ()
+    notes = reasons.unpacked(blob.notes)
     together = zip(
         unpack_rows(blob.rows),
         unpack(blob.payload).split(b"\n"),
@@ -267,6 +317,7 @@ def _rows(
                     verdict=verdict,
                     values=values_of(item, action, verdict, image),
                     is_left_out=number in left_out,
+                    note=reasons.sentences(notes.get(index, ())),
                 )
             )
     return rows

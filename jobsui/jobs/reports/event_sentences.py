@@ -67,6 +67,9 @@ def sentence(event: JobEvent) -> str:
         case EventKind.LAUNCHED if "overlaps" in facts:
             jobs = counted(len(facts["overlaps"]), "earlier job")
             return f"Launched. Rows wait for {jobs} with the same records."
+        case EventKind.LAUNCHED if "deletions" in facts:
+            records = counted(facts["deletions"], "record")
+            return f"Launched. Deletes {records} that only the account has, after all rows."
         case EventKind.SETTINGS_CHANGED:
             return f"Settings changed. {RunSettings.from_json(facts)}"
         case EventKind.PAUSED:

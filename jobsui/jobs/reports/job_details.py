@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Case, F, OuterRef, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 
+from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import api_name, targets_for
 from jobsui.jobs.mapping.rule_words import rules_in_words
 from jobsui.jobs.mapping.rules import NO_RULE, rules_of
@@ -24,6 +25,9 @@ class Preview:
     """What launching a checked job would do."""
 
     sent: int
+    """Rows."""
+    deletes: int
+    """How many records it deletes."""
     left_out: int
     """Rows with problems."""
     warned: int
@@ -42,16 +46,19 @@ def preview(job: Job, comparison: RecordRead | None = None) -> Preview:
     """`comparison`: a finished one, so that only what differs is sent."""
     sent = job.rows - job.rows_left_out
     batches = math.ceil(sent / MAX_BATCH_SIZE)
+    deletes = sent if Action(job.action).deletes else 0
     if comparison:
         planned = planned_rows(comparison)
         sent = planned.sent
         batches = planned.batches
+        deletes = planned.deletes + planned.records
     limits = job.connection
     by_rate = limits.requests_per_minute * limits.share / 100 / 60
     by_slots = limits.max_running_jobs / Timing.first_job_duration
     per_second = min(by_rate, by_slots)
     return Preview(
         sent=sent,
+        deletes=deletes,
         left_out=job.rows_invalid,
         warned=job.rows_warned,
         sends_warned=job.rows_left_out == job.rows_invalid,

@@ -82,20 +82,27 @@ def percent(job: Job) -> int:
 
 
 def succeeded_label(job: Job) -> str:
-    """The outcome of the rows that succeeded and were sent. If their outcomes differ, the
-    outcome that belongs to the action."""
-    outcomes = {outcome for outcome in SUCCEEDED if job.count(outcome)}
-    sent = outcomes - {Outcome.UNCHANGED}
+    """The outcome of the rows that succeeded and were sent. If their outcomes differ, those
+    that belong to the action."""
+    sent = [
+        outcome
+        for outcome in SUCCEEDED
+        if outcome is not Outcome.UNCHANGED and job.count(outcome)
+    ]
     if len(sent) == 1:
-        return str(sent.pop().label).lower()
-    if job.parent_rows == ParentRows.UNDONE:
+        return str(sent[0].label).lower()
+    if sent and job.parent_rows == ParentRows.UNDONE:
         return "put back"
-    return str(Action(job.action).outcome.label).lower()
+    action = Action(job.action)
+    of_action = str(action.outcome.label).lower()
+    if Outcome.DELETED in sent and not action.deletes:
+        return f"{of_action.replace(' or ', ', ')} or deleted"
+    return of_action
 
 
-def saved_label(job: Job) -> str:
+def saved_label(action: Action) -> str:
     """What happened to the rows of a batch that succeeded."""
-    return "deleted" if Action(job.action).deletes else "saved"
+    return "deleted" if action.deletes else "saved"
 
 
 def in_flight(jobs: Sequence[Job]) -> dict[int, int]:

@@ -5,7 +5,7 @@ import itertools
 from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
@@ -19,8 +19,10 @@ from jobsui.jobs import retention
 from jobsui.jobs.enums import BatchState, FileState, JobState, Outcome
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import unreadable
+from jobsui.jobs.live import deletions
 from jobsui.jobs.mapping.row_reader import Problem
 from jobsui.jobs.models import Batch, BatchBlob, File, Job, RowError, RowResult
+from jobsui.jobs.models.record_rows import is_record_row
 from jobsui.jobs.preparation import checker, file_reading, job_rows
 from jobsui.jobs.retention import Kind
 from jobsui.paging import Page
@@ -43,7 +45,8 @@ outcome have rows that succeeded."""
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRow:
-    """A row of the file and its result. Texts that do not apply are ""."""
+    """A row of the file and its result, or that of a record that only the account has
+    (`models/record_rows.py`). Texts that do not apply are ""."""
 
     row: int
     cells: list[str]
@@ -73,6 +76,39 @@ def outcome_rows(job: Job, outcome: str = "") -> Iterator[OutcomeRow]:
             found = outcome_row(row, cells[:width], own, without_result)
             if not outcome or found.outcome == outcome:
                 yield found
+        left = itertools.chain([(result_row, result)], results)
+        records = (each for each in left if is_record_row(each[0]))
+        for found in _outcomes_of_records(job, records, without_result):
+            if not outcome or found.outcome == outcome:
+                yield found
+
+
+def _outcomes_of_records(
+    job: Job,
+    results: Iterator[tuple[int, RowResult | None]],
+    without_result: str,
+) -> Iterator[OutcomeRow]:
+    """Records that no row of the file names, behind its rows: their external ID stands in
+    its column. An undo has no list of them, only results."""
+    blank = [""] * len(job.file.columns)
+    row, result = next(results, (0, None))
+    for deletion in deletions.of(job):
+        # The list may have lost its first records to the retention settings.
+        while row and row < deletion.row:
+            yield outcome_row(row, blank, result, without_result)
+            row, result = next(results, (0, None))
+        own = result if row == deletion.row else None
+        if row == deletion.row:
+            row, result = next(results, (0, None))
+        cells = [
+            deletion.external_id if job.mapping.get(column) == "external_id" else ""
+            for column in job.file.columns
+        ]
+        found = outcome_row(deletion.row, cells, own, without_result)
+        yield replace(found, record_id=found.record_id or deletion.record_id)
+    while row:
+        yield outcome_row(row, blank, result, without_result)
+        row, result = next(results, (0, None))
 
 
 def outcome_row(
@@ -179,7 +215,7 @@ def _cells(row: OutcomeRow) -> list[str]:
     """A line of results.csv."""
     return [
         *row.cells,
-        str(row.row),
+        "" if is_record_row(row.row) else str(row.row),
         row.outcome,
         row.record_id,
         row.error_code,

@@ -21,7 +21,9 @@ from jobsui.connections.models import Connection
 from jobsui.jobs.control import comparisons, saved_mappings
 from jobsui.jobs.enums import BatchState, JobState, Outcome, Verdict
 from jobsui.jobs.models import Batch, File, Job, SavedMapping
+from jobsui.jobs.models.record_rows import is_record_row
 from jobsui.jobs.reports import batch_details
+from jobsui.jobs.reports.compared_rows import ComparedRow
 from jobsui.text import counted as in_words
 
 register = template.Library()
@@ -66,8 +68,13 @@ VERDICT = {
     Verdict.MISSING: ("orange", "alert-triangle"),
     Verdict.AMBIGUOUS: ("orange", "alert-triangle"),
     Verdict.UNKNOWN: ("purple", "help-circle"),
+    Verdict.KEPT: ("secondary", "ban"),
+    Verdict.WITHOUT_KEY: ("secondary", "help-circle"),
+    Verdict.GONE: ("secondary", "check"),
 }
 
+ONLY_IN_ACCOUNT = "only in the account"
+"""Of records that no row of the file names."""
 ALERT_CLASSES = {
     messages.INFO: "alert-info",
     messages.SUCCESS: "alert-success",
@@ -298,6 +305,14 @@ def verdict_badge(verdict: Verdict) -> SafeString:
 
 
 @register.simple_tag
+def compared_badge(row: ComparedRow) -> SafeString:
+    """Its verdict. Whether a record that only the account has is deleted is another choice."""
+    if row.is_record and row.verdict is Verdict.DELETE:
+        return _badge("orange", "database", "Only in the account")
+    return verdict_badge(row.verdict)
+
+
+@register.simple_tag
 def prod_badge(connection: Connection) -> SafeString:
     """Marks a production account wherever its name is shown."""
     if not connection.production:
@@ -316,6 +331,22 @@ def number(value: int | float | None) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
     return f"{value:,}"
+
+
+@register.filter
+def row_number(row: int) -> str:
+    """Of the file; a dash for a record that only the account has."""
+    return "–" if is_record_row(row) else str(row)
+
+
+@register.filter
+def row_range(batch: Batch) -> str:
+    """ "2 to 101"."""
+    if is_record_row(batch.first_row):
+        return ONLY_IN_ACCOUNT
+    if is_record_row(batch.last_row):
+        return f"from {batch.first_row}, and {ONLY_IN_ACCOUNT}"
+    return f"{batch.first_row} to {batch.last_row}"
 
 
 @register.filter

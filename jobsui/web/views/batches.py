@@ -54,7 +54,7 @@ def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
         "may_undo": batch.succeeded and undo.undoable_rows(job),
         "undoable": UNDOABLE,
         "details": batch_details.details(batch),
-        "saved": job_progress.saved_label(job),
+        "saved": job_progress.saved_label(batch.action),
         "previous": seq - 1,
         "next": seq + 1 if seq < job.batches_total else None,
         "next_failed": batch_details.next_failed_batch(job, after=seq),

@@ -11,15 +11,16 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from jobsui import paging
-from jobsui.jobs.control import automation, comparisons
+from jobsui.jobs.control import account_match, automation, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.mapping.options import Match, Options
+from jobsui.jobs.models import AccountListing, Job, RecordRead
 from jobsui.jobs.reports import compared_rows
 from jobsui.web import comparison_page, http, row_choices
 from jobsui.web.addresses import post_only
 from jobsui.web.comparison_page import Grid
+from jobsui.web.forms.account_match import MatchForm
 from jobsui.web.http import HtmxRequest
 from jobsui.web.views.wizard import DraftView, on_draft, with_file
 
@@ -60,11 +61,38 @@ def progress(request: HtmxRequest, job: Job) -> HttpResponse:
 @post_only
 @on_draft
 def start(request: HtmxRequest, job: Job) -> HttpResponse:
-    """A comparison that has just started by itself continues."""
+    """With "match", the account is to match the file. What was chosen before is kept. A
+    comparison that has just started by itself continues, unless it is another one."""
+    wants_match = "match" in request.POST
     read = comparisons.current(job)
-    if read is not None and read.is_open:
+    is_open = read is not None and read.is_open
+    if read is not None and is_open and account_match.is_listed(read) == wants_match:
         return redirect("jobs:compare", job.code)
-    return _act(request, job, lambda: comparisons.start(job, by=request.user))
+
+    def act() -> None:
+        if read is not None and is_open:
+            comparisons.cancel(read)
+        match = None
+        if wants_match:
+            match = account_match.of(job) or Match()
+        if match != account_match.of(job):
+            account_match.choose(job, match)
+        comparisons.start(job, by=request.user)
+
+    return _act(request, job, act)
+
+
+@post_only
+@on_draft
+def choose_match(request: HtmxRequest, job: Job) -> HttpResponse:
+    """Choose what is done with each kind of difference."""
+    form = MatchForm(request.POST)
+    if form.is_valid():
+        return _act(request, job, lambda: account_match.choose(job, form.match()))
+    if job.state != JobState.READY or comparisons.finished(job) is None:
+        return redirect("jobs:compare", job.code)
+    page = _page(request, job) | {"match_form": form}
+    return render(request, "wizard/compare.html", page)
 
 
 @post_only
@@ -81,7 +109,7 @@ def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
         messages.error(request, str(refusal))
         return http.go(request, "jobs:compare", job.code)
     if request.htmx:
-        return render(request, "wizard/compare_result.html", _page(request, job))
+        return render(request, "wizard/compare_chosen.html", _page(request, job))
     address = reverse("jobs:compare", args=[job.code])
     return redirect(f"{address}?{request.GET.urlencode()}#rows")
 
@@ -124,6 +152,10 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "is_long": automation.is_long(job),
         "by_name": Action(job.action).key == "name",
         "deletes": Action(job.action).deletes,
+        "match": account_match.of(job),
+        "can_match": account_match.is_possible(job),
+        "requests_to_list": comparisons.requests_to_list(job),
+        "listing": AccountListing.objects.filter(read=read).first() if read else None,
         "only_existing": Options.from_json(job.options).only_existing,
     }
     if read and read.is_open:
@@ -150,5 +182,8 @@ def _found(request: HtmxRequest, job: Job, read: RecordRead) -> dict[str, Any]:
         "sentence": comparison_page.sentence(compared_rows.planned_rows(read), job),
         "obstacle": comparisons.obstacle(job),
         "explanations": comparison_page.explanations(read),
+        "differences": comparison_page.differences(read),
+        "reasons_against": account_match.reasons_against(job, read),
+        "match_form": MatchForm(initial=MatchForm.initial_of(account_match.of(job))),
         "age": comparison_page.age_seconds(read),
     }

@@ -74,7 +74,7 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
         "warnings": api_warnings.of_job(job),
         "tab": "detail",
         "first_batch": _first_batch(job),
-        "saved": job_progress.saved_label(job),
+        "saved": job_progress.saved_label(Action(job.action)),
         "run_settings": job.run_settings,
         "retries": job_details.retries(job),
         "retriable": retriable,

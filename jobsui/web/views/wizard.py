@@ -234,6 +234,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     form = _launch_form(job, preview, request.POST)
     if not form.is_valid():
         return _review(request, job, form, preview)
+    is_match = not Action(job.action).deletes
     hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
     try:
         if job.state == JobState.READY:
@@ -247,6 +248,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
             by=request.user,
             hold_after_first_batch=hold_after_first_batch,
             run_settings=form.run_settings(),
+            confirmed_deletions=preview.deletes if is_match else None,
         )
     except ChangedSinceCheck as refusal:
         messages.error(request, str(refusal))
@@ -351,28 +353,22 @@ def _launch_form(
     job: Job, preview: Preview, data: QueryDict | None = None
 ) -> LaunchForm:
     options = Options.from_json(job.options)
-    deletes = _deletes(job, preview)
     chosen = {
         # A deleted record has no other copy.
-        "keep_undo": options.keep_undo or deletes,
+        "keep_undo": options.keep_undo or preview.deletes > 0,
         "refuse_changed": options.refuse_changed != "off",
     }
     return LaunchForm(
         data,
         initial=job.run_settings.columns | chosen,
-        number=preview.sent,
-        deletes=deletes,
+        number=preview.deletes,
+        deletes=preview.deletes > 0,
         reads=wizard_texts.reads(job, preview),
     )
 
 
 def _preview(job: Job) -> Preview:
     return job_details.preview(job, comparisons.finished(job))
-
-
-def _deletes(job: Job, preview: Preview) -> bool:
-    """Whether launching it deletes records."""
-    return Action(job.action).deletes and preview.sent > 0
 
 
 def _review(
@@ -402,8 +398,8 @@ def _review(
         "shared_records": shared_records.if_launched(job),
         "mapped": job_details.mapped(job),
         "obstacle": actions.launch_obstacle(job),
-        "deletes": _deletes(job, preview),
-        "launch_button": wizard_texts.launch_button(job, preview.sent),
+        "deletes": preview.deletes > 0,
+        "launch_button": wizard_texts.launch_button(job, preview),
         "valid": preview.sent,
         "file_form": FileForm(),
     }

@@ -11,7 +11,18 @@ from tests.harness import Harness, gadgets
 from tests.web import stages
 
 UPSERT = Action.UPSERT_BY_EXTERNAL_ID
-COUNTS = ("same", "change", "create", "delete", "missing", "ambiguous", "unknown")
+COUNTS = (
+    "same",
+    "change",
+    "create",
+    "delete",
+    "missing",
+    "ambiguous",
+    "unknown",
+    "kept",
+    "without_key",
+    "gone",
+)
 
 
 @pytest.fixture
@@ -57,6 +68,7 @@ def test_ready_job_is_compared(account: Harness, program: Programs) -> None:
             {"field": "name", "cells": 1, "blank": 0},
             {"field": "price", "cells": 1, "blank": 0},
         ],
+        "only_in_account": None,
     }
     assert data["started_at"] <= data["finished_at"]
 
@@ -337,3 +349,89 @@ def test_rows_of_a_compared_job_are_left_out(
     assert job.created == 1
     assert job.cancelled == 1
     assert job.unchanged == 2
+
+
+def matching_job(account: Harness, runner: Program, **match: Any) -> Any:
+    """Created with the gadgets 1 and 2 to be launched, run as far as it goes, and read."""
+    response = runner.call(
+        "POST",
+        "/jobs",
+        {
+            "connection": str(account.connection.code),
+            "object": "gadget",
+            "action": str(UPSERT),
+            "items": gadgets(2),
+            "options": {"match": match},
+            "launch": True,
+        },
+    )
+    assert response.status_code == 201, response.json()
+    account.task_queue.run_all()
+    return runner.call("GET", f"/jobs/{response.json()['id']}").json()
+
+
+def test_program_makes_the_account_match(account: Harness, program: Programs) -> None:
+    runner = program("run")
+
+    job = matching_job(account, runner, only_in_account="delete", max_percent=50)
+
+    path = f"/jobs/{job['id']}"
+    rows = runner.call("GET", f"{path}/rows").json()["items"]
+    batches = runner.call("GET", f"{path}/batches").json()["items"]
+    assert job["state"] == "completed"
+    assert job["counts"]["unchanged"] == 2
+    assert job["counts"]["deleted"] == 1
+    assert job["counts"]["rows"] == 3
+    assert [(row["row"], row["outcome"]) for row in rows] == [
+        (1, "unchanged"),
+        (2, "unchanged"),
+        (None, "deleted"),
+    ]
+    assert [(batch["first_row"], batch["last_row"]) for batch in batches] == [
+        (1, 2),
+        (None, None),
+    ]
+    assert account.records().keys() == {"g-1", "g-2"}
+
+
+def test_limit_stops_a_program_that_would_delete(
+    account: Harness, program: Programs
+) -> None:
+    runner = program("run")
+
+    job = matching_job(account, runner, only_in_account="delete")
+
+    path = f"/jobs/{job['id']}"
+    comparison = runner.call("GET", f"{path}/comparison").json()
+    rows = runner.call("GET", f"{path}/comparison/rows?verdict=delete").json()["items"]
+    plan = runner.call("GET", f"{path}/plan.csv").getvalue().decode()
+    reason = "1 record of 3 would be deleted, 33.3 %. The limit is 2 %."
+    assert job["state"] == "ready"
+    assert job["error"] == f"No record can be deleted. {reason}"
+    assert comparison["counts"]["delete"] == 1
+    assert comparison["only_in_account"] == {
+        "listed": 3,
+        "to_delete": 1,
+        "reasons_against": [reason],
+        "not_caught_up": None,
+    }
+    assert [(row["row"], row["key"]) for row in rows] == [(None, "g-3")]
+    assert plan.splitlines()[1].startswith(",g-3,")
+    assert len(account.records()) == 3
+
+
+def test_match_is_refused_for_other_actions(
+    account: Harness, program: Programs
+) -> None:
+    body = {
+        "connection": str(account.connection.code),
+        "object": "gadget",
+        "action": "update",
+        "items": [{"id": "1"}],
+        "options": {"match": {}},
+    }
+
+    response = program("run").call("POST", "/jobs", body)
+
+    assert response.status_code == 422
+    assert "external ID" in response.text

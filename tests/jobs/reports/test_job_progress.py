@@ -219,6 +219,7 @@ def test_rate_is_unknown_when_results_were_taken_back() -> None:
         ({"updated": 3}, "updated"),
         ({"created": 3, "updated": 1}, "created or updated"),
         ({"updated": 1, "unchanged": 3}, "updated"),
+        ({"created": 1, "deleted": 2}, "created, updated or deleted"),
         ({}, "created or updated"),
     ],
 )

@@ -1,0 +1,108 @@
+"""The records that only the account has, as a finished comparison lists them: how many there
+are, and which of them its job deletes."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from jobsui.jobs.enums import Purpose, ReadState, Verdict
+from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.models import AccountListing, Job, ReadPage, ReadPageBlob, RecordRead
+from jobsui.jobs.models.batch import unpack, unpack_rows
+from jobsui.jobs.models.record_rows import FIRST_RECORD_ROW
+
+PAGES_PER_QUERY = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    row: int
+    """As in `models/record_rows.py`."""
+    record_id: str
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyInAccount:
+    """The records that the file does not have."""
+
+    listed: int
+    """All records that the list showed."""
+    deletable: int
+    """Those that may be deleted, without those that a person has left out."""
+    left_out: int
+    without_key: int
+    kept: int
+    """They have changed, or their external ID is almost one of the file."""
+    not_caught_up: str
+    """Why changes during the list are not known, as a sentence; "" if they are."""
+
+
+def found_by(read: RecordRead) -> OnlyInAccount | None:
+    """None: the comparison did not list the records of the account."""
+    listing = AccountListing.objects.filter(read=read).first()
+    if listing is None:
+        return None
+    left_out = sum(
+        len(unpack_rows(packed))
+        for packed in _blobs(read)
+        .exclude(left_out=b"")
+        .values_list("left_out", flat=True)
+    )
+    counts = read.counts
+    return OnlyInAccount(
+        listed=listing.listed,
+        deletable=counts.get("delete", 0) - left_out,
+        left_out=left_out,
+        without_key=counts.get("without_key", 0),
+        kept=counts.get("kept", 0),
+        not_caught_up=listing.not_caught_up,
+    )
+
+
+def number_of(job: Job, read: RecordRead) -> int:
+    """How many records a job deletes because only the account has them."""
+    match = Options.from_json(job.options).match
+    found = found_by(read) if match and match.deletes else None
+    return found.deletable if found else 0
+
+
+def of(job: Job) -> Iterator[Deletion]:
+    """Those of a launched job, in order."""
+    read = RecordRead.objects.filter(
+        job=job, purpose=Purpose.COMPARE, state=ReadState.DONE
+    ).last()
+    if read is None or not job.records_to_delete:
+        return
+    last_seq = 0
+    pages = ReadPage.objects.filter(read=read, first_row__gte=FIRST_RECORD_ROW)
+    while some := list(
+        pages.filter(seq__gt=last_seq)
+        .select_related("blob")
+        .order_by("seq")[:PAGES_PER_QUERY]
+    ):
+        for page in some:
+            yield from _of_page(page.blob)
+        last_seq = some[-1].seq
+
+
+def _of_page(blob: ReadPageBlob) -> Iterator[Deletion]:
+    left_out = unpack_rows(blob.left_out) if blob.left_out else ()
+    together = zip(
+        unpack_rows(blob.rows),
+        unpack(blob.payload).split(b"\n"),
+        bytes(blob.verdicts),
+        strict=True,
+    )
+    for row, line, verdict in together:
+        if verdict == Verdict.DELETE and row not in left_out:
+            listed = json.loads(line)
+            yield Deletion(row, listed["id"], listed["external_id"])
+
+
+def _blobs(read: RecordRead) -> QuerySet[ReadPageBlob]:
+    return ReadPageBlob.objects.filter(
+        page__read=read, page__first_row__gte=FIRST_RECORD_ROW
+    )
