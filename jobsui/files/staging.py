@@ -14,7 +14,7 @@ Workers only: it imports pyarrow."""
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
@@ -117,10 +117,11 @@ class Staged:
             if entry.last_row > after:
                 yield self.block(entry)
 
-    def block(self, entry: BlockEntry) -> Block:
+    def block(self, entry: BlockEntry, only: Collection[int] | None = None) -> Block:
+        """`only`: the other columns are not unpacked, and have ABSENT cells."""
         batch, odd = self._content(entry)
         try:
-            found = _unpacked(batch, entry)
+            found = _unpacked(batch, entry, only)
             # One for all, because there may be a thousand.
             absent = absent_column(entry.rows)
             columns = [
@@ -140,7 +141,7 @@ class Staged:
         """`column`, of one block."""
         batch, _ = self._content(entry)
         try:
-            found = _unpacked(batch, entry, index)
+            found = _unpacked(batch, entry, [index])
         except (pa.ArrowException, ValueError, OSError):
             raise FileRefused(INCOMPLETE) from None
         return found.numbers, found.column(index) or absent_column(entry.rows)
@@ -233,7 +234,9 @@ def _is_absent(column: Column) -> bool:
     return pc.all(pc.equal(kinds, Kind.ABSENT)).as_py() is True
 
 
-def _unpacked(data: memoryview, entry: BlockEntry, only: int | None = None) -> _Batch:
+def _unpacked(
+    data: memoryview, entry: BlockEntry, only: Collection[int] | None = None
+) -> _Batch:
     fields = None if only is None else _fields_of(data, only)
     options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=fields)
     with pa.ipc.open_stream(data, options=options) as stream:
@@ -245,9 +248,10 @@ def _unpacked(data: memoryview, entry: BlockEntry, only: int | None = None) -> _
     return _Batch(numbers, arrays)
 
 
-def _fields_of(data: memoryview, column: int) -> list[int]:
-    """The positions of the fields that are needed for one column."""
-    wanted = {NUMBERS, _texts_field(column), _kinds_field(column)}
+def _fields_of(data: memoryview, columns: Collection[int]) -> list[int]:
+    """The positions of the fields that are needed for some columns."""
+    texts = map(_texts_field, columns)
+    wanted = {NUMBERS, *texts, *map(_kinds_field, columns)}
     with pa.ipc.open_stream(data) as stream:
         names = stream.schema.names
     return [index for index, name in enumerate(names) if name in wanted]

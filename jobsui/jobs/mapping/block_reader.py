@@ -3,7 +3,7 @@ same as `row_reader`, in a tenth of the time.
 
 Import this module in workers only: pyarrow takes 46 MB."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,11 @@ class BlockReader:
     @property
     def cells(self) -> list[CellReader]:
         return [reader.cell for reader in self._columns]
+
+    @property
+    def sources(self) -> Collection[int]:
+        """The columns that are read."""
+        return {index for cell in self.cells for index in cell.sources}
 
     def read(self, block: Block) -> "ReadBlock":
         sources = [reader.source(block) for reader in self._columns]

@@ -16,6 +16,9 @@ from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES, Item, Problem
 class ItemBlockReader:
     """Reads blocks of one column like the BlockReader."""
 
+    sources = frozenset({0})
+    """The columns that are read."""
+
     def __init__(self, reader: ItemReader) -> None:
         self._reader = reader
 

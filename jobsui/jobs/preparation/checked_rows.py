@@ -1,7 +1,9 @@
 """What the check learns from the rows of a job. Workers only: it imports pyarrow."""
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobsui.jobs.ledger.record_order import HashedKeys
 from jobsui.jobs.mapping.row_reader import Problem
@@ -27,6 +29,7 @@ class CheckedRows:
         self._on_block = on_block
         self._on_problems = on_problems
         self._keys = FileKeys(job)
+        self._bad_rows: list[pa.Int64Array] = []
         self.repeats = Repeats(job)
         self.rows = 0
         self.invalid = 0
@@ -43,6 +46,7 @@ class CheckedRows:
                 self.rows += block.count()
                 self.largest_item = max(self.largest_item, block.largest_item)
                 self._note(block.problems())
+                self._bad_rows.append(block.bad_rows)
                 progress(self.rows)
         self._find_repeats(progress)
 
@@ -53,10 +57,12 @@ class CheckedRows:
         suspects = self._keys.suspects()
         if not suspects:
             return
-        numbers = array("q", sorted(set().union(*suspects.values())))
+        rows = sorted(set().union(*suspects.values()))
+        bad_rows = pa.concat_arrays(self._bad_rows)
         with file_reading.open_rows(self._job.file) as table:
-            for block in job_blocks.read(self._job, table, only=numbers):
-                self.repeats.find(block, suspects)
+            for block in job_blocks.read_keys(self._job, table, suspects, rows):
+                is_good = pc.invert(pc.is_in(block.numbers, bad_rows))
+                self.repeats.find(block, suspects, is_good)
                 self.repeats.mark(block)
                 self._note(filter(are_of_keys, block.problems()))
                 progress(self.rows)

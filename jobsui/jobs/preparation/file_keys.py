@@ -6,6 +6,8 @@ from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +26,10 @@ KEY_LABELS = {"id": "Zendesk ID", "external_id": "External ID", "name": "Name"}
 FIX = "Keep one of the rows: Zendesk may apply them in any order."
 CODE_PREFIX = "duplicate_"
 """Begins the codes of problems of repeated keys."""
+HASH_BITS = 63
+PART_BITS = 3
+THREADS = 2
+"""Sort parts."""
 
 
 class FileKeys:
@@ -55,51 +61,51 @@ class FileKeys:
 
 
 class _Keys:
-    """Those of one target."""
+    """Those of one target, by the first bits of their hashes: sorting small parts is faster, and
+    two threads can do it."""
 
     def __init__(self) -> None:
-        self._hashes: list[pa.Int64Array] = []
-        self._rows: list[pa.Int64Array] = []
-        self._is_own: list[pa.BooleanArray] = []
-        self._is_sorted = True
+        self._parts: list[list[pa.RecordBatch]] = [[] for _ in range(1 << PART_BITS)]
 
     def add(
         self, hashes: pa.Int64Array, rows: pa.Int64Array, is_own: pa.BooleanArray
     ) -> None:
-        self._hashes.append(hashes)
-        self._rows.append(rows)
-        self._is_own.append(is_own)
-        self._is_sorted = False
+        keys = pa.record_batch([hashes, rows, is_own], names=["hash", "row", "is_own"])
+        part_of_each = pc.shift_right(hashes, HASH_BITS - PART_BITS)
+        for number, part in enumerate(self._parts):
+            part.append(keys.filter(pc.equal(part_of_each, number)))
 
     def repeated(self) -> "array[int]":
         """The rows whose hash another row has."""
-        self._sort()
-        [hashes] = self._hashes
-        is_like_next = pc.equal(hashes[1:], hashes[:-1])
-        places = pc.indices_nonzero(is_like_next).to_pylist()
-        members = sorted({*places, *(place + 1 for place in places)})
-        rows = self._rows[0].take(pa.array(members, pa.int64()))
-        return array("q", sorted(rows.to_pylist()))
+        found = []
+        for part in self._sorted:
+            hashes = part["hash"].combine_chunks()
+            is_like_next = pc.equal(hashes[1:], hashes[:-1])
+            places = pc.indices_nonzero(is_like_next).to_pylist()
+            members = {*places, *(place + 1 for place in places)}
+            found += part["row"].take(pa.array(members, pa.int64())).to_pylist()
+        return array("q", sorted(found))
 
     def own_parts(self) -> Iterator[HashedKeys]:
         """The hashes of own rows, ascending."""
-        self._sort()
-        [is_own] = self._is_own
-        hashes = self._hashes[0].filter(is_own)
-        rows = self._rows[0].filter(is_own)
-        for start in range(0, len(hashes), record_order.KEYS_PER_PART):
-            part = slice(start, start + record_order.KEYS_PER_PART)
-            yield _integers(hashes[part]), _integers(rows[part])
+        keys = pa.concat_tables(self._sorted)
+        own = keys.filter(keys["is_own"]).combine_chunks()
+        for part in own.to_batches(record_order.KEYS_PER_PART):
+            yield _integers(part["hash"]), _integers(part["row"])
 
-    def _sort(self) -> None:
-        if self._is_sorted:
-            return
-        hashes = pa.concat_arrays(self._hashes)
-        order = pc.array_sort_indices(hashes)
-        self._hashes = [hashes.take(order)]
-        self._rows = [pa.concat_arrays(self._rows).take(order)]
-        self._is_own = [pa.concat_arrays(self._is_own).take(order)]
-        self._is_sorted = True
+    @cached_property
+    def _sorted(self) -> list[pa.Table]:
+        """Once all keys are added."""
+        with ThreadPoolExecutor(THREADS) as threads:
+            return list(threads.map(_taken_sorted, self._parts))
+
+
+def _taken_sorted(part: list[pa.RecordBatch]) -> pa.Table:
+    """The keys of a part, ascending. Empties the part."""
+    keys = pa.Table.from_batches(part).combine_chunks()
+    part.clear()
+    order = pc.array_sort_indices(keys["hash"].chunk(0))
+    return keys.take(order)
 
 
 def _integers(found: pa.Int64Array) -> "array[int]":
@@ -127,10 +133,15 @@ class Repeats:
             found[target] = (rows, array("q", (first_rows[row] for row in rows)))
         return found
 
-    def find(self, block: JobBlock, suspects: Mapping[str, "array[int]"]) -> None:
+    def find(
+        self,
+        block: JobBlock,
+        suspects: Mapping[str, "array[int]"],
+        is_good: pa.BooleanArray,
+    ) -> None:
         """Compare the keys of the rows that `FileKeys.suspects` has with each other and with
-        those of earlier rows."""
-        is_good = block.is_good
+        those of earlier rows. `is_good`: whether each row of the block has no other
+        problem."""
         for target, numbers in suspects.items():
             repeated, first_rows = self.rows.setdefault(
                 target, (array("q"), array("q"))

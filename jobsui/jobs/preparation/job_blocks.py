@@ -2,7 +2,6 @@
 
 Workers only: it imports pyarrow."""
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
@@ -30,7 +29,7 @@ from jobsui.jobs.preparation import job_rows
 from jobsui.jobs.preparation.corrected_blocks import BlockCorrector
 from jobsui.jobs.preparation.corrected_cells import CorrectedCells, corrected_cells
 from jobsui.jobs.preparation.job_rows import Membership, MembershipOf
-from jobsui.jobs.preparation.staged_rows import filtered
+from jobsui.jobs.preparation.staged_rows import filtered, has_any
 
 THREADS = 2
 """How many blocks are read at the same time."""
@@ -64,6 +63,12 @@ class JobBlock:
     def is_good(self) -> pa.BooleanArray:
         """Whether each row has no problem. Odd rows are not among them."""
         return mask(len(self.numbers), self._read.problems)
+
+    @property
+    def bad_rows(self) -> pa.Int64Array:
+        """The numbers of the rows with problems, without the odd ones."""
+        indexes = sorted(self._read.problems)
+        return self.numbers.take(pa.array(indexes, pa.int64()))
 
     @property
     def is_own(self) -> pa.BooleanArray:
@@ -130,50 +135,83 @@ class JobReader:
     """Reads blocks of the file of a job: corrected, by its mapping."""
 
     def __init__(
-        self, job: Job, columns: list[str], corrections: CorrectedCells | None = None
+        self,
+        job: Job,
+        columns: list[str],
+        corrections: CorrectedCells | None = None,
+        targets: Collection[str] | None = None,
     ) -> None:
-        """`corrections`: instead of the job's own ones."""
+        """`corrections`: instead of the job's own ones. `targets`: no others are read."""
         if corrections is None:
             corrections = corrected_cells(job)
-        self._reader = _reader(job, columns)
+        self._reader = _reader(job, columns, targets)
         self._corrector = BlockCorrector(corrections, columns)
 
     def read(self, block: Block, is_own: list[bool] | None = None) -> JobBlock:
         return JobBlock(self._reader.read(self.corrected(block)), is_own)
 
+    @property
+    def sources(self) -> Collection[int]:
+        """The columns that are read."""
+        return self._reader.sources
+
     def corrected(self, block: Block) -> Block:
         return self._corrector.corrected(block)
 
 
-def read(
-    job: Job, table: Table, only: "array[int] | None" = None, after: int = 0
-) -> Iterator[JobBlock]:
+def read(job: Job, table: Table, after: int = 0) -> Iterator[JobBlock]:
     """The rows of a job, corrected, with their items and problems, but not those of keys that
     appear twice (`file_keys.Repeats`). Check and planner both read rows from here, so
     they always agree.
 
     A continuation leaves out rows whose key its parent has sent, so it reads the
     parent's rows too, and its rows from the database, so it can be iterated in this
-    thread only. The blocks may be empty. `only`: read no other rows
-    than these. `after`: read no blocks whose rows are all up to this one."""
+    thread only. The blocks may be empty. `after`: read no blocks whose rows are all up to
+    this one."""
     corrections = corrected_cells(job)
     readers = [JobReader(job, table.columns, corrections) for _ in range(THREADS)]
     membership = job_rows.membership_of(job)
     blocks = table.blocks(after)
-    if only is not None:
-        wanted = pa.array(only, pa.int64())
-        blocks = (
-            filtered(block, pc.is_in(block.numbers, wanted), odd=()) for block in blocks
-        )
     if membership:
         return (readers[0].read(*_members_of(block, membership)) for block in blocks)
     return made_ahead(blocks, [reader.read for reader in readers])
 
 
-def _reader(job: Job, columns: list[str]) -> BlockReader | ItemBlockReader:
+def read_keys(
+    job: Job, table: Table, targets: Collection[str], rows: Sequence[int]
+) -> Iterator[JobBlock]:
+    """These rows of `read`, which ascend, with the keys of these targets. Of their other cells
+    nothing is known, nor all their problems."""
+    reader = JobReader(job, table.columns, targets=targets)
+    wanted = pa.array(rows, pa.int64())
+    membership = job_rows.membership_of(job)
+    for block in _blocks_with(table, reader.sources, rows):
+        found = filtered(block, pc.is_in(block.numbers, wanted))
+        if membership:
+            yield reader.read(*_members_of(found, membership))
+        else:
+            yield reader.read(found)
+
+
+def _blocks_with(
+    table: Table, columns: Collection[int], rows: Sequence[int]
+) -> Iterator[Block]:
+    """The blocks that may have some of these rows. Other columns than these may have ABSENT
+    cells."""
+    if table.staged is None:
+        yield from table.blocks()
+        return
+    for entry in table.staged.entries:
+        if has_any(entry, rows):
+            yield table.staged.block(entry, columns)
+
+
+def _reader(
+    job: Job, columns: list[str], only: Collection[str] | None
+) -> BlockReader | ItemBlockReader:
     if job.file.is_raw_items:
         return ItemBlockReader(ItemReader(schema_of(job), Action(job.action)))
-    return block_reader(job, columns)
+    return block_reader(job, columns, only)
 
 
 def block_reader(

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from django.utils import timezone
 
-from jobsui.files.cells import Block, Kind, absent_column
-from jobsui.files.staging import BlockEntry, Staged
+from jobsui.files.cells import Kind
+from jobsui.files.staging import Staged
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.row_sets import RowSet
@@ -288,24 +288,14 @@ class _Recheck:
         columns = self._staged.columns
         reader = job_blocks.block_reader(self._job, columns, [target])
         corrector = BlockCorrector(self._after, columns)
-        [cell] = reader.cells
         for entry in self._staged.entries:
             if rows is not None and not staged_rows.has_any(entry, rows):
                 continue
-            block = self._with_columns(entry, cell.sources)
+            block = self._staged.block(entry, reader.sources)
             if rows is not None:
                 block = staged_rows.only_rows(block, rows)
             block = corrector.corrected(block)
             yield block.numbers, reader.read(block).keys[target]
-
-    def _with_columns(self, entry: BlockEntry, indexes: Sequence[int]) -> Block:
-        """A block that has only these columns."""
-        found = {index: self._staged.column_of(entry, index) for index in indexes}
-        numbers = found[indexes[0]][0]
-        columns = [absent_column(len(numbers))] * len(self._staged.columns)
-        for index, (_, column) in found.items():
-            columns[index] = column
-        return Block(numbers, tuple(columns))
 
     def _change_repeated(
         self, target: str, before: dict[int, int], changed: set[int], found: _Found
@@ -368,9 +358,8 @@ class _Recheck:
         targets = self._warnings.read_targets
         reader = job_blocks.block_reader(self._job, columns, targets)
         corrector = BlockCorrector(self._after, columns)
-        indexes = {index for cell in reader.cells for index in cell.sources} or {0}
         for entry in self._staged.entries:
-            block = self._with_columns(entry, sorted(indexes))
+            block = self._staged.block(entry, reader.sources)
             is_sent = is_in_rows(block.numbers, sent)
             if not is_sent.true_count:
                 continue
