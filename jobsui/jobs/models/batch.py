@@ -3,6 +3,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from django.db import models
@@ -25,26 +26,33 @@ def unpack(data: bytes | memoryview) -> bytes:
 
 
 def pack_rows(rows: Sequence[int]) -> bytes:
-    """Successive numbers as "2-101", because few batches have others."""
-    numbers = list(rows)
-    # Compared first, because a range between distant rows would take all memory.
-    is_dense = bool(numbers) and numbers[-1] - numbers[0] + 1 == len(numbers)
-    if is_dense and numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"{numbers[0]}-{numbers[-1]}".encode()
-    # Python writes a list of numbers as JSON does.
-    return pack(str(numbers).encode())
+    """The numbers as ranges: "2-50,52-101"."""
+    if not rows:
+        return pack(b"[]")
+    firsts = [rows[0]]
+    lasts = []
+    for row, following in pairwise(rows):
+        if following != row + 1:
+            lasts.append(row)
+            firsts.append(following)
+    lasts.append(rows[-1])
+    ranges = zip(firsts, lasts, strict=True)
+    return ",".join([f"{first}-{last}" for first, last in ranges]).encode()
 
 
-def unpack_rows(data: bytes | memoryview) -> Sequence[int]:
+def unpack_rows(data: bytes | memoryview) -> list[int]:
     """Raises zlib.error, ValueError and TypeError."""
     packed = bytes(data)
-    if packed[:1].isdigit():
-        first, _, last = packed.partition(b"-")
-        rows = range(int(first), int(last) + 1)
-        if len(rows) > MAX_BATCH_SIZE:
+    if not packed[:1].isdigit():
+        # Earlier versions stored a list in JSON.
+        return [int(number) for number in json.loads(unpack(packed))]
+    rows: list[int] = []
+    for each in packed.split(b","):
+        first, _, last = each.partition(b"-")
+        if int(last) - int(first) >= MAX_BATCH_SIZE:
             raise ValueError("more rows than a batch has")
-        return rows
-    return [int(number) for number in json.loads(unpack(packed))]
+        rows += range(int(first), int(last) + 1)
+    return rows
 
 
 class Unreadable(Exception):
@@ -151,8 +159,7 @@ class BatchBlob(models.Model):
     with each answer. The properties raise Unreadable.
 
     payload          the items as sent, each one line of JSON
-    rows             the file's row number of each item: a JSON list, or "2-101", which
-                     is not compressed
+    rows             the file's row number of each item: "2-50,52-101", not compressed
     results          JSON list: a RowResult or null (open) for each item; b"": all open
     job_status_body  the last job status Zendesk gave, as JSON; b"": none
     """
@@ -190,7 +197,7 @@ class BatchBlob(models.Model):
     def open_items(self) -> list[tuple[int, bytes]]:
         """Index in the batch and line of each item without a result."""
         items = list(enumerate(self.lines))
-        if len(items) != self._row_count:
+        if len(items) != len(self.row_numbers):
             raise Unreadable
         if not self.results:
             return items
@@ -200,16 +207,6 @@ class BatchBlob(models.Model):
         return [(index, line) for index, line in items if results[index] is None]
 
     @property
-    def _row_count(self) -> int:
-        """How many row numbers there are. Counted only, because parsing them takes as long
-        as all the rest of `open_items`."""
-        with _decoding():
-            if bytes(self.rows[:1]).isdigit():
-                return len(unpack_rows(self.rows))
-            numbers = unpack(self.rows)
-        return numbers.count(b",") + 1 if numbers.startswith(b"[") else 0
-
-    @property
     def items(self) -> list[Any]:
         with _decoding():
             return [json.loads(line) for line in self.lines]
@@ -217,7 +214,7 @@ class BatchBlob(models.Model):
     @property
     def row_numbers(self) -> list[int]:
         with _decoding():
-            return list(unpack_rows(self.rows))
+            return unpack_rows(self.rows)
 
     @property
     def row_results(self) -> list[RowResult | None]:
