@@ -189,7 +189,10 @@ def _is_rounded(text: str) -> bool:
 
 
 def _suspect(texts: pa.StringArray) -> Iterator[tuple[str, pa.BooleanArray]]:
-    mask = _matching(texts, SUSPECT)
+    # No suspect character is ASCII.
+    mask = pc.invert(pc.string_is_ascii(texts))
+    found = pc.match_substring_regex(texts.filter(mask), SUSPECT)
+    mask = _if_any(pc.replace_with_mask(mask, mask, found))
     if mask is None:
         return
     for code, is_true in (
