@@ -14,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.errors import HostRefused
 from jobsui.connections.models import Connection
+from jobsui.files import parser_process
 from jobsui.jobs import account_client, queueing
 
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -136,3 +137,12 @@ def _only_local_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
         return client_for(account)
 
     monkeypatch.setattr(account_client, "client_for", of_sandbox)
+
+
+@pytest.fixture
+def broken_parser(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Files are read by `tests/files/broken_parsing.py`, which a file's name directs."""
+    monkeypatch.setattr(parser_process, "MODULE", "tests.files.broken_parsing")
+    monkeypatch.setattr(parser_process, "_idle", [])
+    yield
+    parser_process.stop()

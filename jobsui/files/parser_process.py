@@ -1,29 +1,38 @@
 """Reads a file in a process of its own (`parsing.py`), under limits of memory and time.
 
-The process gets a clean environment, the open file, an open file for the staged rows, and a
-request on standard input. It sends JSON objects, one a line: {"rows": 20000} while it reads,
-{"found": …} as soon as the layout is known and again at the end, {"over": "memory"} if a limit
-ended it. When standard input closes, it ends."""
+Starting Python and pyarrow takes longer than reading a small file. So a worker starts a
+server once, and the server forks a parser for each file. A server serves one file at a time.
 
-import contextlib
+The server gets a clean environment, and requests on its standard input, a socket. With each
+come descriptors: the open file, an open file for the staged rows, a socket for the
+conversation with the parser, and a file for errors. It answers with the parser's exit code
+when the parser has ended.
+
+The parser sends JSON objects, one a line: {"rows": 20000} while it reads, {"found": …} as soon
+as the layout is known and again at the end, {"over": "memory"} if a limit ended it. When the
+server is killed or the conversation is closed, the parser ends."""
+
+import atexit
 import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO
 
 import msgspec
 
 from jobsui.files.intake import Found
 from jobsui.files.layout import Layout
-from jobsui.files.parsing import OVER_MEMORY, Request
+from jobsui.files.parsing import OVER_MEMORY, Descriptors, Request
 
 MODULE = "jobsui.files.parsing"
 PROJECT = Path(__file__).resolve().parents[2]
@@ -40,6 +49,8 @@ ENVIRONMENT = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
+    # Importing pyarrow starts no thread, so the server can fork.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 
 
@@ -89,22 +100,20 @@ def take_in(
     Raises ParserFailed.
     """
     size = os.fstat(content.fileno()).st_size
-    request = Request(
-        name=name,
-        chosen=chosen,
-        content=content.fileno(),
-        out=out.fileno(),
-        memory_bytes=limits.memory_mb << 20,
-        cpu_seconds=limits.seconds(size),
-        staged_bytes=limits.staged_bytes(size),
-        parent=os.getpid(),
-    )
     for _ in range(MAX_KILLS):
         content.seek(0)
         out.seek(0)
         out.truncate()
         with tempfile.TemporaryDirectory(prefix="reading-", dir=folder) as own:
-            run = _Run(request, Path(own), progress, report, tick)
+            request = Request(
+                name=name,
+                chosen=chosen,
+                memory_bytes=limits.memory_mb << 20,
+                cpu_seconds=limits.seconds(size),
+                staged_bytes=limits.staged_bytes(size),
+                folder=own,
+            )
+            run = _Run(request, content, out, progress, report, tick)
             run.wait()
         if not run.killed_by:
             break
@@ -112,19 +121,159 @@ def take_in(
     return run.found
 
 
+class _Server:
+    """A process that forks a parser for each file, one at a time."""
+
+    def __init__(self) -> None:
+        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        own, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  # our own module
+                [sys.executable, "-s", "-P", "-m", MODULE],
+                cwd="/",
+                env={**kept, **ENVIRONMENT},
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+            )
+        self._socket = own
+        self._lines = own.makefile("rb")
+        self._is_ready = False
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_until_ready(self) -> None:
+        """Or until it has ended."""
+        if not self._is_ready:
+            self._next_line()
+            self._is_ready = True
+
+    @contextmanager
+    def parser(
+        self, request: Request, content: BinaryIO, out: BinaryIO, errors: IO[bytes]
+    ) -> Iterator[socket.socket]:
+        """A conversation with a parser. An exception ends both server and parser."""
+        line = json.dumps(asdict(request)).encode() + b"\n"
+        conversation, theirs = socket.socketpair()
+        with conversation:
+            descriptors = Descriptors(
+                content.fileno(), out.fileno(), theirs.fileno(), errors.fileno()
+            )
+            # The server may have ended. Then the conversation ends at once.
+            with theirs, suppress(OSError):
+                socket.send_fds(self._socket, [line], descriptors)
+            try:
+                yield conversation
+            except BaseException:
+                self.end()
+                _wait_for_end(conversation)
+                raise
+
+    def exit_code(self) -> int:
+        """That of the parser, which has ended. If the server has ended, too, its own, which
+        is never 0."""
+        self.wait_until_ready()
+        line = self._next_line()
+        return int(line) if line else self._process.wait() or 1
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def forget(self) -> None:
+        """Leave the server to the process that this one was forked from."""
+        self._process.returncode = 0
+        self._close()
+
+    def _next_line(self) -> bytes:
+        """b"" if the server has ended."""
+        try:
+            return self._lines.readline()
+        except ConnectionResetError:
+            # It ended before it read a request.
+            return b""
+
+    def _close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+
+_idle: list[_Server] = []
+
+
+def start() -> None:
+    """Start a server, unless one is idle, and wait until it is ready."""
+    with _borrowed_server() as server:
+        server.wait_until_ready()
+
+
+def stop() -> None:
+    """End the idle servers."""
+    while _idle:
+        _idle.pop().end()
+
+
+def _forget_servers() -> None:
+    while _idle:
+        _idle.pop().forget()
+
+
+atexit.register(stop)
+os.register_at_fork(after_in_child=_forget_servers)
+
+
+@contextmanager
+def _borrowed_server() -> Iterator[_Server]:
+    """For as long as the block lasts, only the caller uses it."""
+    server = _idle_server() or _Server()
+    try:
+        yield server
+    finally:
+        if server.is_alive:
+            _idle.append(server)
+        else:
+            server.end()
+
+
+def _idle_server() -> _Server | None:
+    try:
+        server = _idle.pop()
+    except IndexError:
+        return None
+    if server.is_alive:
+        return server
+    server.end()
+    return None
+
+
+def _wait_for_end(conversation: socket.socket) -> None:
+    """Until the parser writes to no file."""
+    conversation.shutdown(socket.SHUT_WR)
+    while conversation.recv(CHUNK_BYTES):
+        pass
+
+
+class _TimeOver(Exception):
+    pass
+
+
 class _Run:
-    """One run of the process."""
+    """One run of a parser."""
 
     def __init__(
         self,
         request: Request,
-        folder: Path,
+        content: BinaryIO,
+        out: BinaryIO,
         progress: Callable[[int], None],
         report: Callable[[Found], None],
         tick: Callable[[], None],
     ) -> None:
         self._request = request
-        self._folder = folder
+        self._content = content
+        self._out = out
         self._progress = progress
         self._report = report
         self._tick = tick
@@ -134,15 +283,21 @@ class _Run:
         self._over = ""
 
     def wait(self) -> None:
-        """Raises ParserFailed, and what `progress` and `tick` raise."""
-        with tempfile.TemporaryFile(dir=self._folder) as errors:
-            process = self._start(errors)
+        """Raises ParserFailed, and what `progress`, `report` and `tick` raise."""
+        with tempfile.TemporaryFile(dir=self._request.folder) as errors:
             try:
-                self._talk(process)
-                self._judge(process.wait(), errors)
-            finally:
-                process.kill()
-                process.communicate()
+                with (
+                    _borrowed_server() as server,
+                    server.parser(
+                        self._request, self._content, self._out, errors
+                    ) as conversation,
+                ):
+                    self._talk(conversation)
+                    exit_code = server.exit_code()
+            except _TimeOver:
+                self._over = "time"
+            else:
+                self._judge(exit_code, errors)
 
     def refusal(self) -> str:
         """Why the process did not end by itself; "" if it did."""
@@ -167,40 +322,19 @@ class _Run:
             )
         return ""
 
-    def _start(self, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
-        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-        process = subprocess.Popen(  # noqa: S603  # our own module
-            [sys.executable, "-s", "-m", MODULE],
-            cwd=self._folder,
-            env={**kept, **ENVIRONMENT, "TMPDIR": str(self._folder)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            bufsize=0,
-            pass_fds=(self._request.content, self._request.out),
-        )
-        requests = cast(IO[bytes], process.stdin)
-        # It may have ended already.
-        with contextlib.suppress(BrokenPipeError):
-            requests.write(json.dumps(asdict(self._request)).encode() + b"\n")
-        return process
-
-    def _talk(self, process: "subprocess.Popen[bytes]") -> None:
-        """Until the process closes its output, or its time is over."""
-        stdout = cast(IO[bytes], process.stdout)
+    def _talk(self, conversation: socket.socket) -> None:
+        """Until the parser has ended. Raises _TimeOver."""
         deadline = time.monotonic() + self._request.cpu_seconds
         rest = b""
         with selectors.DefaultSelector() as selector:
-            selector.register(stdout, selectors.EVENT_READ)
+            selector.register(conversation, selectors.EVENT_READ)
             while True:
                 self._tick()
                 if time.monotonic() > deadline:
-                    self._over = "time"
-                    process.kill()
-                    return
+                    raise _TimeOver
                 if not selector.select(TICK_SECONDS):
                     continue
-                chunk = os.read(stdout.fileno(), CHUNK_BYTES)
+                chunk = conversation.recv(CHUNK_BYTES)
                 if not chunk:
                     return
                 *lines, rest = (rest + chunk).split(b"\n")
@@ -216,14 +350,15 @@ class _Run:
         if "over" in message:
             self._over = message["over"]
 
-    def _judge(self, status: int, errors: IO[bytes]) -> None:
-        if self._over or status == 0:
+    def _judge(self, exit_code: int, errors: IO[bytes]) -> None:
+        if self._over or exit_code == 0:
             return
-        if status > 0:
+        if exit_code > 0:
             size = errors.seek(0, os.SEEK_END)
             errors.seek(max(0, size - MAX_ERROR_BYTES))
-            raise ParserFailed(errors.read().decode("utf-8", "replace"))
-        name = signal.Signals(-status).name
+            text = errors.read().decode("utf-8", "replace")
+            raise ParserFailed(text or f"It ended with {exit_code}.")
+        name = signal.Signals(-exit_code).name
         if name == "SIGXCPU":
             self._over = "time"
         else:

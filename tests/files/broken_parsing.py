@@ -27,6 +27,11 @@ def broken_take_in(
         time.sleep(600)
     elif name == "disk":
         raise OSError(errno.ENOSPC, "No space left on device")
+    elif name == "server":
+        return Found(sheets=[str(os.getppid())])
+    elif name == "end server":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
     elif name == "crash":
         ctypes.string_at(0)
     elif name == "error":
@@ -39,7 +44,9 @@ def broken_take_in(
         Path(name).touch()
         os.kill(os.getpid(), signal.SIGKILL)
     sys.stdout.write("Libraries may print.\n")
-    return Found(columns=sorted(os.environ), sheets=_open_files())
+    environment = Path("/proc/self/environ").read_text()
+    names = {each.partition("=")[0] for each in environment.split("\0") if each}
+    return Found(columns=sorted({*names, *os.environ}), sheets=_open_files())
 
 
 def _open_files() -> list[str]:

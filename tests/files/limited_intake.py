@@ -60,17 +60,20 @@ def _run(
         request = Request(
             name=name,
             chosen=chosen,
-            content=os.dup(content.fileno()),
-            out=os.dup(out.fileno()),
             memory_bytes=limits.memory_mb << 20,
             cpu_seconds=limits.max_seconds,
             staged_bytes=limits.staged_bytes(size),
-            parent=os.getppid(),
+            folder=str(path.parent),
         )
         parsing._limit(request)
         messages = SimpleNamespace(send=lambda **_: None)
         try:
-            found = parsing._take_in(request, cast(parsing._Messages, messages))
+            found = parsing._take_in(
+                request,
+                os.dup(content.fileno()),
+                os.dup(out.fileno()),
+                cast(parsing._Messages, messages),
+            )
         except MemoryError:
             sending.send(NO_MEMORY)
             return

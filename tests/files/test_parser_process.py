@@ -2,12 +2,15 @@
 
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -85,11 +88,6 @@ def test_first_rows_are_reported_before_the_others(tmp_path: Path) -> None:
     assert all_rows == 100_000
 
 
-@pytest.fixture
-def _broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parser_process, "MODULE", "tests.files.broken_parsing")
-
-
 @pytest.mark.parametrize(
     ("content", "name"),
     [
@@ -110,7 +108,7 @@ def test_process_finds_the_same(content: bytes, name: str, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 @pytest.mark.parametrize(
     ("name", "refusal"),
     [
@@ -142,7 +140,7 @@ def test_death_is_a_sentence(name: str, refusal: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 @pytest.mark.parametrize("name", ["spin", "sleep"])
 def test_time_is_limited(name: str, tmp_path: Path) -> None:
     limits = replace(LIMITS, min_seconds=2)
@@ -152,7 +150,7 @@ def test_time_is_limited(name: str, tmp_path: Path) -> None:
     assert found.refusal == f"Reading the file takes longer than 2 seconds. {SMALLER}"
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_process_that_was_killed_once_runs_again(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
 
@@ -162,13 +160,13 @@ def test_process_that_was_killed_once_runs_again(tmp_path: Path) -> None:
     assert found.refusal == ""
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_error_of_ours_is_not_the_files(tmp_path: Path) -> None:
     with pytest.raises(ParserFailed, match="ValueError: broken"):
         take_in(b"id\n1\n", "error", tmp_path)
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_process_has_no_secrets_and_no_other_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,13 +177,16 @@ def test_process_has_no_secrets_and_no_other_files(
 
     known = {*parser_process.ENVIRONMENT, "LC_CTYPE", "LD_LIBRARY_PATH", "TMPDIR", "TZ"}
     assert set(found.columns) <= known
-    kinds = [each.partition(":")[0] for each in found.sheets]
-    # Input, messages, the file, its staged rows and the file of errors; nothing else.
-    assert len(kinds) <= 7
-    assert "socket" not in kinds
+    files = [each for each in found.sheets if each.startswith("/")]
+    kinds = [each.partition(":")[0] for each in found.sheets if each not in files]
+    # The file, its staged rows, and the file of errors for both outputs.
+    assert len(files) == 4
+    assert len(set(files)) == 3
+    # The conversation, and the pipe that shows the server when the process has ended.
+    assert sorted(kinds) == ["pipe", "socket"]
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_staged_rows_are_limited(tmp_path: Path) -> None:
     limits = replace(LIMITS, min_staged_mb=1, max_growth=1)
 
@@ -206,57 +207,216 @@ def test_too_many_staged_rows_are_a_refusal(tmp_path: Path) -> None:
     assert found.layout.format == "csv"
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_process_is_stopped_by_an_exception(tmp_path: Path) -> None:
-    ticks = 0
+    processes: set[int] = set()
 
     def tick() -> None:
-        nonlocal ticks
-        ticks += 1
-        if ticks == 3:
+        processes.update(broken_parsers(os.getpid()))
+        if len(processes) == 2:
             raise Stopped
 
     with pytest.raises(Stopped):
         take_in(b"id\n1\n", "sleep", tmp_path, tick=tick)
 
+    assert not any(map(is_alive, processes))
     assert list(tmp_path.iterdir()) == []
 
 
-PARENT = """
-import sys, tempfile
+@pytest.mark.usefixtures("broken_parser")
+def test_server_serves_one_file_after_the_other(tmp_path: Path) -> None:
+    first, _ = take_in(b"id\n1\n", "server", tmp_path)
+    with pytest.raises(ParserFailed):
+        take_in(b"id\n1\n", "error", tmp_path)
+    second, _ = take_in(b"id\n1\n", "server", tmp_path)
+
+    [server] = broken_parsers(os.getpid())
+    assert first.sheets == [str(server)]
+    assert second.sheets == [str(server)]
+
+
+@pytest.mark.usefixtures("broken_parser")
+def test_server_has_no_threads_when_it_forks(tmp_path: Path) -> None:
+    take_in(b"id\n1\n", "look", tmp_path)
+
+    [server] = broken_parsers(os.getpid())
+    threads = list(Path(f"/proc/{server}/task").iterdir())
+    assert len(threads) == 1
+
+
+@pytest.mark.usefixtures("broken_parser")
+def test_killed_server_counts_as_a_kill(tmp_path: Path) -> None:
+    found, _ = take_in(b"id\n1\n", "end server", tmp_path)
+    next_found, _ = take_in(b"id\n1\n", "look", tmp_path)
+
+    assert found.refusal == (
+        "The program that reads the file was killed twice (SIGKILL), probably because the "
+        f"server's memory ran out. {SMALLER}"
+    )
+    assert next_found.refusal == ""
+
+
+@pytest.mark.usefixtures("broken_parser")
+def test_server_that_is_killed_before_it_reads_is_replaced(tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def tick() -> None:
+        if not killed:
+            killed.extend(broken_parsers(os.getpid()))
+            for server in killed:
+                os.kill(server, signal.SIGKILL)
+
+    found, _ = take_in(b"id\n1\n", "server", tmp_path, tick=tick)
+
+    [server] = broken_parsers(os.getpid())
+    assert found.refusal == ""
+    assert found.sheets == [str(server)]
+    assert server != killed[0]
+
+
+@pytest.mark.usefixtures("broken_parser")
+def test_idle_server_that_was_killed_is_replaced(tmp_path: Path) -> None:
+    parser_process.start()
+    [idle] = broken_parsers(os.getpid())
+    os.kill(idle, signal.SIGKILL)
+
+    found, _ = take_in(b"id\n1\n", "server", tmp_path)
+
+    [server] = broken_parsers(os.getpid())
+    assert found.sheets == [str(server)]
+    assert server != idle
+
+
+@pytest.mark.usefixtures("broken_parser")
+def test_server_that_cannot_start_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parser_process, "MODULE", "tests.files.no_such_module")
+
+    with pytest.raises(ParserFailed, match="It ended with 1"):
+        take_in(b"id\n1\n", "look", tmp_path)
+
+
+@pytest.mark.usefixtures("broken_parser")
+def test_threads_read_with_a_server_each(tmp_path: Path) -> None:
+    is_sleeping = threading.Event()
+    is_read = threading.Event()
+
+    def tick() -> None:
+        if len(broken_parsers(os.getpid())) == 2:
+            is_sleeping.set()
+        if is_read.is_set():
+            raise Stopped
+
+    def sleep() -> None:
+        with pytest.raises(Stopped):
+            take_in(b"id\n1\n", "sleep", tmp_path, tick=tick)
+
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    is_sleeping.wait()
+    found, _ = take_in(b"id\n1\n", "look", tmp_path)
+    is_read.set()
+    thread.join()
+
+    assert found.refusal == ""
+
+
+WORKER = """
+import os, sys, tempfile
 from pathlib import Path
 from jobsui.files import parser_process
 from jobsui.files.layout import DETECT_ALL
 
 parser_process.MODULE = "tests.files.broken_parsing"
-with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as out:
-    parser_process.take_in(
-        file, "sleep", DETECT_ALL, out, limits=parser_process.Limits(),
-        folder=Path(sys.argv[1]), progress=print, tick=lambda: print(flush=True),
-    )
+
+def read(name):
+    with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as out:
+        found = parser_process.take_in(
+            file, name, DETECT_ALL, out, limits=parser_process.Limits(),
+            folder=Path(sys.argv[1]), progress=print, tick=lambda: None,
+        )
+        print(*found.sheets, flush=True)
+"""
+FORK = """
+read("server")
+child = os.fork()
+read("server")
+if child:
+    os.waitpid(child, 0)
+    read("server")
 """
 
 
 def test_process_ends_with_the_worker(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PARENT, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
-        children = wait_for_children(parent.pid)
-        parent.kill()
+    command = [sys.executable, "-c", f'{WORKER}read("sleep")', str(tmp_path)]
+    with subprocess.Popen(command) as worker:
+        processes = wait_for_parsers(worker.pid, 2)
+        worker.kill()
 
+    wait_for_end(processes)
+
+
+def test_idle_server_ends_with_the_worker() -> None:
+    command = [sys.executable, "-c", f"{WORKER}parser_process.start(); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as worker:
+        processes = wait_for_parsers(worker.pid, 1)
+        worker.kill()
+
+    wait_for_end(processes)
+
+
+def test_forked_worker_starts_its_own_server(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", f"{WORKER}{FORK}", str(tmp_path)]
+
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+
+    servers = done.stdout.split()
+    assert len(servers) == 4
+    # That of the worker, three times, and that of the fork.
+    assert servers.count(servers[0]) == 3
+    assert servers[-1] == servers[0]
+
+
+def wait_for_parsers(worker: int, count: int) -> list[int]:
     deadline = time.monotonic() + 10
-    while any(is_alive(child) for child in children):
+    while time.monotonic() < deadline:
+        found = broken_parsers(worker)
+        if len(found) == count:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("The worker has not started them.")
+
+
+def wait_for_end(processes: list[int]) -> None:
+    deadline = time.monotonic() + 10
+    while any(map(is_alive, processes)):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def wait_for_children(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if children := [int(child) for child in listed.read_text().split()]:
-            return children
-        time.sleep(0.01)
-    raise AssertionError("It has no child.")
+def broken_parsers(worker: int) -> list[int]:
+    """The server and the parser that it has forked."""
+    return [pid for pid in descendants(worker) if is_broken_parser(pid)]
+
+
+def descendants(pid: int) -> list[int]:
+    """Each before its own."""
+    found: list[int] = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                found += [int(child), *descendants(int(child))]
+    return found
+
+
+def is_broken_parser(pid: int) -> bool:
+    try:
+        return (
+            b"tests.files.broken_parsing" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def is_alive(pid: int) -> bool:

@@ -8,7 +8,6 @@ import pytest
 from django.conf import LazySettings, settings
 from django.db import connection
 
-from jobsui.files import parser_process
 from jobsui.files.parser_process import ParserFailed
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.leases import Held
@@ -22,11 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _own_process(settings: LazySettings) -> None:
     settings.READ_FILES_IN_PROCESS = False
-
-
-@pytest.fixture
-def _broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parser_process, "MODULE", "tests.files.broken_parsing")
 
 
 def uploaded(name: str, content: bytes = b"id;name\n1;Drill\n2;Saw\n") -> File:
@@ -77,7 +71,7 @@ def test_facts_of_columns_are_stored_until_the_file_is_read_again() -> None:
     assert state.values == [["new", 1]]
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_file_that_kills_its_parser_is_rejected() -> None:
     file = uploaded("SIGKILL")
 
@@ -92,7 +86,7 @@ def test_file_that_kills_its_parser_is_rejected() -> None:
     assert incoming() == []
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_error_of_ours_is_tried_three_times() -> None:
     file = uploaded("error")
 
@@ -105,7 +99,7 @@ def test_error_of_ours_is_tried_three_times() -> None:
     assert "(ParserFailed)" in file.error
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_worker_that_stops_ends_the_process() -> None:
     file = uploaded("sleep")
     stopping = threading.Event()
@@ -119,7 +113,7 @@ def test_worker_that_stops_ends_the_process() -> None:
     assert incoming() == []
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_worker_that_lost_its_lease_ends_the_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -139,7 +133,7 @@ def test_worker_that_lost_its_lease_ends_the_process(
     assert lease.owner == "another"
 
 
-@pytest.mark.usefixtures("_broken")
+@pytest.mark.usefixtures("broken_parser")
 def test_lease_is_renewed_before_the_first_row(
     monkeypatch: pytest.MonkeyPatch, settings: LazySettings
 ) -> None:
