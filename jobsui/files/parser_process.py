@@ -141,6 +141,7 @@ class _Server:
 
     @property
     def is_alive(self) -> bool:
+        """False in a fork of the process that started it: the fork needs its own."""
         return self._process.poll() is None
 
     def wait_until_ready(self) -> None:
@@ -180,12 +181,8 @@ class _Server:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._close()
-
-    def forget(self) -> None:
-        """Leave the server to the process that this one was forked from."""
-        self._process.returncode = 0
-        self._close()
+        self._lines.close()
+        self._socket.close()
 
     def _next_line(self) -> bytes:
         """b"" if the server has ended."""
@@ -194,10 +191,6 @@ class _Server:
         except ConnectionResetError:
             # It ended before it read a request.
             return b""
-
-    def _close(self) -> None:
-        self._lines.close()
-        self._socket.close()
 
 
 _idle: list[_Server] = []
@@ -215,13 +208,7 @@ def stop() -> None:
         _idle.pop().end()
 
 
-def _forget_servers() -> None:
-    while _idle:
-        _idle.pop().forget()
-
-
 atexit.register(stop)
-os.register_at_fork(after_in_child=_forget_servers)
 
 
 @contextmanager

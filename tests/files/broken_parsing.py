@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import re
 import signal
 import sys
 import time
@@ -23,6 +24,9 @@ def broken_take_in(
     elif name == "spin":
         while True:
             pass
+    elif name == "hang":
+        # It keeps the interpreter lock.
+        re.match("(a+)+b", "a" * 60)
     elif name == "sleep":
         time.sleep(600)
     elif name == "disk":

@@ -9,11 +9,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import msgspec
 import pytest
@@ -219,7 +219,7 @@ def test_process_is_stopped_by_an_exception(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         take_in(b"id\n1\n", "sleep", tmp_path, tick=tick)
 
-    assert not any(map(is_alive, processes))
+    wait_for_end(processes)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -309,8 +309,11 @@ def test_threads_read_with_a_server_each(tmp_path: Path) -> None:
             raise Stopped
 
     def sleep() -> None:
-        with pytest.raises(Stopped):
-            take_in(b"id\n1\n", "sleep", tmp_path, tick=tick)
+        try:
+            with pytest.raises(Stopped):
+                take_in(b"id\n1\n", "sleep", tmp_path, tick=tick)
+        finally:
+            is_sleeping.set()
 
     thread = threading.Thread(target=sleep)
     thread.start()
@@ -335,8 +338,9 @@ def read(name):
         found = parser_process.take_in(
             file, name, DETECT_ALL, out, limits=parser_process.Limits(),
             folder=Path(sys.argv[1]), progress=print, tick=lambda: None,
+            report=lambda _: print("It reads.", flush=True),
         )
-        print(*found.sheets, flush=True)
+        print(found.sheets[-1], flush=True)
 """
 FORK = """
 read("server")
@@ -348,21 +352,28 @@ if child:
 """
 
 
-def test_process_ends_with_the_worker(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", f'{WORKER}read("sleep")', str(tmp_path)]
-    with subprocess.Popen(command) as worker:
-        processes = wait_for_parsers(worker.pid, 2)
+@pytest.mark.parametrize("name", ["sleep", "hang"])
+def test_process_ends_with_the_worker(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", f'{WORKER}read("{name}")', str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as worker:
+        cast(IO[bytes], worker.stdout).readline()
+        processes = broken_parsers(worker.pid)
         worker.kill()
 
+    assert len(processes) == 2
     wait_for_end(processes)
 
 
 def test_idle_server_ends_with_the_worker() -> None:
-    command = [sys.executable, "-c", f"{WORKER}parser_process.start(); input()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as worker:
-        processes = wait_for_parsers(worker.pid, 1)
+    idle = 'parser_process.start(); print("It is idle.", flush=True); input()'
+    command = [sys.executable, "-c", f"{WORKER}{idle}"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as worker:
+        cast(IO[bytes], worker.stdout).readline()
+        processes = broken_parsers(worker.pid)
         worker.kill()
 
+    assert len(processes) == 1
     wait_for_end(processes)
 
 
@@ -371,24 +382,14 @@ def test_forked_worker_starts_its_own_server(tmp_path: Path) -> None:
 
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
 
-    servers = done.stdout.split()
+    servers = [line for line in done.stdout.splitlines() if line.isdigit()]
     assert len(servers) == 4
     # That of the worker, three times, and that of the fork.
     assert servers.count(servers[0]) == 3
     assert servers[-1] == servers[0]
 
 
-def wait_for_parsers(worker: int, count: int) -> list[int]:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        found = broken_parsers(worker)
-        if len(found) == count:
-            return found
-        time.sleep(0.01)
-    raise AssertionError("The worker has not started them.")
-
-
-def wait_for_end(processes: list[int]) -> None:
+def wait_for_end(processes: Collection[int]) -> None:
     deadline = time.monotonic() + 10
     while any(map(is_alive, processes)):
         assert time.monotonic() < deadline
