@@ -162,7 +162,7 @@ class _Server:
                 content.fileno(), out.fileno(), theirs.fileno(), errors.fileno()
             )
             # The server may have ended. Then the conversation ends at once.
-            with theirs, suppress(OSError):
+            with theirs, suppress(BrokenPipeError, ConnectionResetError):
                 socket.send_fds(self._socket, [line], descriptors)
             try:
                 yield conversation
@@ -237,7 +237,9 @@ def _idle_server() -> _Server | None:
 
 def _wait_for_end(conversation: socket.socket) -> None:
     """Until the parser writes to no file."""
-    conversation.shutdown(socket.SHUT_WR)
+    # On macOS the parser must not have ended yet.
+    with suppress(OSError):
+        conversation.shutdown(socket.SHUT_WR)
     while conversation.recv(CHUNK_BYTES):
         pass
 
