@@ -49,6 +49,11 @@ ENVIRONMENT = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "OMP_NUM_THREADS": "1",
     "MALLOC_ARENA_MAX": "1",
+    # Freed memory is kept for the next block. Giving it back and getting it again takes a
+    # sixth of the time of reading.
+    "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
+    "MALLOC_TOP_PAD_": str(16 << 20),
     # Importing pyarrow starts no thread, so the server can fork.
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
