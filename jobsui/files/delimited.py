@@ -4,7 +4,7 @@ read."""
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, BinaryIO
 
 from jobsui.files import dialect, encoding_detection
@@ -63,7 +63,7 @@ def read(stream: BinaryIO, layout: Layout) -> Reading:
     # Web processes know the formats, but only workers read: pyarrow takes 46 MB.
     from jobsui.files.delimited_blocks import BlockReader  # noqa: PLC0415
 
-    pieces = encodings.utf8_pieces(stream, layout.encoding, PIECE_BYTES)
+    pieces = encodings.utf8_pieces(stream, layout.encoding, repeat(PIECE_BYTES))
     separation = dialect.of(layout.delimiter, layout.quoting)
     start = _start(pieces, separation, layout)
     reader = BlockReader(

@@ -3,7 +3,7 @@
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import BinaryIO
 
@@ -91,24 +91,35 @@ def named(name: str) -> str:
     return _names_by_codec().get(python_name, "")
 
 
-def utf8_pieces(stream: BinaryIO, encoding: str, size: int) -> Iterator[bytes]:
+def utf8_pieces(
+    stream: BinaryIO, encoding: str, sizes: Iterable[int]
+) -> Iterator[bytes]:
     """The stream as UTF-8 without a byte order mark, from its beginning. Bytes that do
-    not fit the encoding are no UTF-8 there either: `marked_text` finds them."""
-    stream.seek(0)
+    not fit the encoding are no UTF-8 there either: `marked_text` finds them. `sizes`: how
+    many bytes to read for each piece."""
+    pieces = _pieces(stream, sizes)
     if encoding == UTF8:
-        yield stream.read(size).removeprefix(codecs.BOM_UTF8)
-        while piece := stream.read(size):
-            yield piece
+        yield next(pieces, b"").removeprefix(codecs.BOM_UTF8)
+        yield from pieces
         return
     decoder = codecs.getincrementaldecoder(encoding)(errors=MARK)
     is_first = True
-    while piece := stream.read(size):
+    for piece in pieces:
         text = decoder.decode(piece)
         if is_first:
             text = text.removeprefix("\ufeff")
             is_first = not text
         yield text.encode(errors="surrogatepass")
     yield decoder.decode(b"", final=True).encode(errors="surrogatepass")
+
+
+def _pieces(stream: BinaryIO, sizes: Iterable[int]) -> Iterator[bytes]:
+    stream.seek(0)
+    for size in sizes:
+        piece = stream.read(size)
+        if not piece:
+            return
+        yield piece
 
 
 def marked_text(data: bytes, encoding: str) -> str:

@@ -1,7 +1,7 @@
 """Blocks of columns from JSON rows. For workers only: it imports pyarrow."""
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from operator import itemgetter
@@ -11,81 +11,52 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobsui.files import json_fast, json_text
-from jobsui.files.cells import Block, Column, Kind, absent_column, repeated
+from jobsui.files.cells import Block, Column, absent_column
+from jobsui.files.encoding import marked_text
 from jobsui.files.errors import FileRefused
+from jobsui.files.json_columns import ABSENT, column_of, joined_column
 from jobsui.files.json_text import MAX_ROW, Elements
 from jobsui.files.json_values import (
     MAX_CELL,
     MAX_NAME,
     ZENDESK_FIELDS,
     BadJSON,
-    NestedText,
-    NumberText,
     check_bytes,
     decode,
-    json_of,
     printable,
     row_members,
 )
 from jobsui.files.layout import MAX_COLUMNS, MAX_ODD_LENGTH, OddCells
 
-TEXT_KIND = pa.scalar(int(Kind.TEXT), pa.int8())
-NULL_KIND = pa.scalar(int(Kind.NULL), pa.int8())
 MAX_LESSONS = 5
 """In a file whose rows differ, more would only cost time."""
 MAX_BLOCK_CELLS = 1 << 20
 """Where many rows lack most of many columns, a block would be much larger than its text."""
 Members = dict[str, Any]
 """The cells of a row by column."""
-Numbers = Sequence[int]
-
-
-class _Absent(str):
-    """A member that a row does not have."""
-
-    __slots__ = ()
-
-
-ABSENT = _Absent("")
-KINDS = {
-    str: Kind.TEXT,
-    int: Kind.NUMBER,
-    NumberText: Kind.NUMBER,
-    bool: Kind.BOOLEAN,
-    type(None): Kind.NULL,
-    _Absent: Kind.ABSENT,
-    dict: Kind.NESTED,
-    list: Kind.NESTED,
-    NestedText: Kind.NESTED,
-}
-TEXTS: dict[type, Callable[[Any], str]] = {
-    int: str,
-    bool: {True: "true", False: "false"}.__getitem__,
-    dict: json_of,
-    list: json_of,
-}
-"""How values that are no texts yet become texts."""
 
 
 def line_blocks(stream: BinaryIO, encoding: str, header: list[str]) -> Iterator[Block]:
     """The blocks of JSON Lines. Adds to the header."""
     table = _Table(header, "Line", encoding)
-    for first, piece in json_text.lines(stream, encoding):
+    for numbers, piece in json_text.lines(stream, encoding):
         with _collector_paused():
-            blocks = _fast_line_blocks(first, piece, table)
+            blocks = _fast_line_blocks(numbers, piece, table)
             if blocks is None:
-                blocks = table.blocks(_line_rows(first, piece))
+                blocks = table.blocks(_line_rows(numbers, piece, encoding))
         yield from blocks
 
 
-def _fast_line_blocks(first: int, piece: str, table: "_Table") -> list[Block] | None:
-    if table.decoder and (rows := table.decoder.lines(piece)):
-        return table.uniform_blocks(first, rows)
-    objects = json_fast.lines(piece)
+def _fast_line_blocks(
+    numbers: range, piece: bytes, table: "_Table"
+) -> list[Block] | None:
+    if table.decoder and (rows := table.decoder.lines(piece, len(numbers))):
+        return table.uniform_blocks(numbers, rows)
+    objects = json_fast.lines(piece, len(numbers))
     if objects is None:
         return None
     table.learn(objects)
-    return table.fast_blocks(range(first, first + len(objects)), objects)
+    return table.fast_blocks(numbers, objects)
 
 
 def element_blocks(elements: Elements, header: list[str]) -> Iterator[Block]:
@@ -108,7 +79,7 @@ def _fast_element_blocks(
     first = elements.number + 1
     if table.decoder and (uniform := elements.peek(size, table.decoder.objects)):
         rows, behind = uniform
-        blocks = table.uniform_blocks(first, rows)
+        blocks = table.uniform_blocks(range(first, first + rows.count), rows)
         if blocks is not None:
             elements.accept(rows.count, behind)
         return blocks
@@ -127,17 +98,18 @@ _Row = tuple[int, Any, str]
 """(number, value or BadJSON, text)"""
 
 
-def _line_rows(first: int, piece: str) -> Iterator[_Row]:
-    for number, line in enumerate(piece.split("\n"), first):
-        if not line.strip(" \t"):
+def _line_rows(numbers: range, piece: bytes, encoding: str) -> Iterator[_Row]:
+    for number, line in zip(numbers, piece.split(b"\n"), strict=False):
+        if not line.strip(b" \t"):
             continue
+        text = marked_text(line, encoding)
         try:
             value: Any = BadJSON("long_row", "is longer than 16 MB", "Shorten it.")
             if len(line) <= MAX_ROW:
-                value = decode(line)
+                value = decode(text)
         except BadJSON as error:
             value = error
-        yield number, value, line
+        yield number, value, text
 
 
 def _element_rows(elements: Elements, size: int) -> Iterator[_Row]:
@@ -175,30 +147,37 @@ class _Table:
         """Expect more rows like these, unless that has failed several times in a row."""
         self._lessons += 1
         self.decoder = None
-        if objects and self._lessons <= MAX_LESSONS:
-            self.decoder = json_fast.decoder_like(objects[0])
+        if self._lessons <= MAX_LESSONS:
+            self.decoder = json_fast.decoder_like(objects)
 
     def uniform_blocks(
-        self, first: int, rows: json_fast.UniformRows
+        self, numbers: range, rows: json_fast.UniformRows
     ) -> list[Block] | None:
         """None if one of them may be odd."""
         self._lessons = 0
-        numbers = range(first, first + rows.count)
-        block = self._fast_block(numbers, rows.columns, rows.texts)
+        columns = {}
+        for name, values in rows.columns.items():
+            column = joined_column(values, rows.count)
+            if column is None:
+                return None
+            columns[name] = column
+        block = self._fast_block(numbers, columns)
         return None if block is None else [block]
 
-    def fast_blocks(
-        self, numbers: Numbers, objects: list[Members]
-    ) -> list[Block] | None:
+    def fast_blocks(self, numbers: range, objects: list[Members]) -> list[Block] | None:
         """The blocks of plain objects (`json_fast`); None if one of them may be odd."""
         blocks = []
         step = self._rows_per_block(objects)
         for start in range(0, len(objects), step):
             end = start + step
-            columns = _columns_of(objects[start:end])
-            block = None
-            if columns is not None:
-                block = self._fast_block(numbers[start:end], columns)
+            values = _values_of(objects[start:end])
+            if values is None:
+                return None
+            try:
+                columns = {name: column_of(found) for name, found in values.items()}
+            except BadJSON:
+                return None
+            block = self._fast_block(numbers[start:end], columns)
             if block is None:
                 return None
             blocks.append(block)
@@ -206,23 +185,18 @@ class _Table:
 
     def _fast_block(
         self,
-        numbers: Numbers,
-        columns: Mapping[str, Sequence[Any]],
-        texts: frozenset[str] = frozenset(),
+        numbers: range,
+        columns: Mapping[str, Column],
     ) -> Block | None:
         if any(len(name) > MAX_NAME for name in columns):
             return None
         if len(self._names | dict.fromkeys(columns)) > MAX_COLUMNS:
             return None
-        self._add(columns)
-        try:
-            block = self._built(pa.array(numbers, pa.int64()), columns, texts)
-        except BadJSON:
-            return None
-        longest = (_longest(column.texts) for column in block.columns)
+        longest = (_longest(column.texts) for column in columns.values())
         if max(longest, default=0) > MAX_CELL:
             return None
-        return block
+        self._add(columns)
+        return self._built(pa.arange(numbers.start, numbers.stop), columns)
 
     def blocks(self, rows: Iterable[_Row]) -> list[Block]:
         """The blocks of any rows. Raises FileRefused for too many columns."""
@@ -249,7 +223,7 @@ class _Table:
             odd = odd[len(odd_here) :]
             found = whole[start:end]
             columns = {
-                name: [row.get(name, ABSENT) for row in found]
+                name: column_of([row.get(name, ABSENT) for row in found])
                 for name in dict.fromkeys(chain.from_iterable(found))
             }
             block = self._built(pa.array(numbers[start:end], pa.int64()), columns)
@@ -285,15 +259,9 @@ class _Table:
     def _built(
         self,
         numbers: pa.Int64Array,
-        values: Mapping[str, Sequence[Any]],
-        texts: frozenset[str] = frozenset(),
+        columns: Mapping[str, Column],
     ) -> Block:
-        """The block without its blank rows. `texts`: columns of str and None."""
-        columns = {
-            name: _text_column(found) if name in texts else _column(found)
-            for name, found in values.items()
-            if found
-        }
+        """The block without its blank rows."""
         filled = _filled(columns.values(), len(numbers))
         if filled is not None:
             numbers = numbers.filter(filled)
@@ -308,7 +276,7 @@ class _Table:
         return Block(numbers, tuple(columns.get(name, absent) for name in self._header))
 
 
-def _columns_of(objects: list[Members]) -> dict[str, list[Any]] | None:
+def _values_of(objects: list[Members]) -> dict[str, list[Any]] | None:
     """{column: the value of each object}; None if an object may have a column twice."""
     names = dict.fromkeys(chain.from_iterable(objects))
     columns: dict[str, list[Any]] = {}
@@ -342,48 +310,6 @@ def _checked(value: Any) -> Members:
     if isinstance(value, BadJSON):
         raise value
     return row_members(value)
-
-
-def _text_column(values: Sequence[str | None]) -> Column:
-    texts = pa.array(values, pa.string())
-    if not texts.null_count:
-        return Column(texts)
-    kinds = pc.if_else(texts.is_null(), NULL_KIND, TEXT_KIND)
-    return Column(pc.fill_null(texts, ""), kinds)
-
-
-def _column(values: Sequence[Any]) -> Column:
-    types = set(map(type, values))
-    return Column(_texts(values, types), _kinds(values, types))
-
-
-def _kinds(values: Sequence[Any], types: set[type]) -> pa.Int8Array | None:
-    if types == {str}:
-        return None
-    if len(types) == 1:
-        return repeated(KINDS[types.pop()], len(values))
-    return pa.array([KINDS[type(value)] for value in values], pa.int8())
-
-
-def _texts(values: Sequence[Any], types: set[type]) -> pa.StringArray:
-    if types == {int}:
-        try:
-            return pc.cast(pa.array(values, pa.int64()), pa.string())
-        except OverflowError:
-            pass
-    if types == {bool}:
-        return pc.cast(pa.array(values, pa.bool_()), pa.string())
-    if not types.isdisjoint(TEXTS):
-        values = [_text(value) for value in values]
-    # JSON's null has no text; its kind says what it is.
-    if type(None) in types:
-        values = ["" if value is None else value for value in values]
-    return pa.array(values, pa.string())
-
-
-def _text(value: Any) -> Any:
-    convert = TEXTS.get(type(value))
-    return convert(value) if convert else value
 
 
 def _longest(texts: pa.StringArray) -> int:

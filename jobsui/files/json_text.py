@@ -5,11 +5,11 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from jobsui.files import json_fast
-from jobsui.files.encoding import MARK
+from jobsui.files.encoding import MARK, utf8_pieces
 from jobsui.files.errors import FileRefused
 from jobsui.files.json_values import MISSING_COMMA, BadJSON, decode_at, syntax_error
 
@@ -58,39 +58,59 @@ class _Decoded:
         return ""
 
 
-def lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, str]]:
-    """Pieces of whole lines, each with the number of its first line. A line longer than
-    MAX_ROW is a piece of its own, shortened to more than MAX_ROW characters."""
-    decoded = _Decoded(stream, encoding)
-    number = 1
-    rest = ""
-    for size in sizes():
-        text = decoded.read(size)
-        if not text:
-            break
-        rest += text
-        end = rest.rfind("\n") + 1
+def lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[range, bytes]]:
+    """Pieces of whole lines, each with the numbers of these, as `encoding.utf8_pieces` gives
+    them. A line longer than MAX_ROW is a piece of its own, shortened to more than MAX_ROW
+    bytes."""
+    pieces = _with_line_ends(utf8_pieces(stream, encoding, sizes()))
+    first = 1
+    rest = b""
+    for data in pieces:
+        rest += data
+        end = rest.rfind(b"\n") + 1
         if end:
             piece = rest[:end]
-            yield number, piece
-            number += piece.count("\n")
+            numbers = _numbers(first, piece)
+            yield numbers, piece
+            first = numbers.stop
             rest = rest[end:]
         elif len(rest) > MAX_ROW:
-            behind = _next_line(decoded)
-            yield number, rest
-            number += 1
+            behind = _next_line(pieces)
+            yield range(first, first + 1), rest
+            first += 1
             rest = behind
     if rest:
-        yield number, rest
+        yield _numbers(first, rest), rest
 
 
-def _next_line(decoded: _Decoded) -> str:
+def _numbers(first: int, piece: bytes) -> range:
+    """Those of the lines of a piece that begins with line `first`."""
+    count = piece.count(b"\n")
+    is_cut = not piece.endswith(b"\n")
+    return range(first, first + count + is_cut)
+
+
+def _with_line_ends(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces, in which every line end is "\\n"."""
+    cut = b""
+    for piece in pieces:
+        whole = cut + piece
+        cut = whole[-1:] if whole.endswith(b"\r") else b""
+        if b"\r" in whole:
+            whole = whole.removesuffix(b"\r")
+            whole = whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        yield whole
+    if cut:
+        yield b"\n"
+
+
+def _next_line(pieces: Iterable[bytes]) -> bytes:
     """What was read of the next line, after the rest of the present one."""
-    while text := decoded.read(SIZE):
-        _, end, behind = text.partition("\n")
+    for data in pieces:
+        _, end, behind = data.partition(b"\n")
         if end:
             return behind
-    return ""
+    return b""
 
 
 class Document:
@@ -250,7 +270,7 @@ class Elements:
         return value, text
 
     def peek[T](
-        self, size: int, decode: Callable[[str], T | None]
+        self, size: int, decode: Callable[[bytes], T | None]
     ) -> tuple[T, int] | None:
         """The next elements, of about `size` characters, if `decode` can read them
         (`json_fast.objects`), and what `accept` needs to go past them. None: read them
@@ -262,7 +282,9 @@ class Elements:
         for end, behind in self._cuts(size):
             text = document.window[document.position : end]
             try:
-                rows = decode(text)
+                rows = decode(text.encode())
+            except UnicodeEncodeError:
+                return None
             except json_fast.CutText:
                 continue
             return None if rows is None else (rows, behind)

@@ -139,7 +139,7 @@ def test_json_reads_what_was_written(
         patch.setattr(json_text, "SIZE", size)
         if is_slow:
             patch.setattr(json_fast, "objects", lambda _: None)
-            patch.setattr(json_fast, "lines", lambda _: None)
+            patch.setattr(json_fast, "lines", lambda *_: None)
         found = [cells_of(read_array(array)), cells_of(read_lines(lines))]
 
     assert found == [expected, expected]
@@ -178,7 +178,7 @@ def cells_of(reading: Reading) -> list[tuple[int, dict[str, str]]]:
 )
 def test_fast_way_takes_only_plain_objects(text: str, is_plain: bool) -> None:
     try:
-        found = json_fast.objects(text)
+        found = json_fast.objects(text.encode())
     except json_fast.CutText:
         found = None
 
@@ -188,6 +188,7 @@ def test_fast_way_takes_only_plain_objects(text: str, is_plain: bool) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        '{"a": 1},{"a": 2}\n',
         '{"a": 1}{"a": 2}\n\n',
         '{"a": 1} {"a": 2}\n{"a":\n3}',
         '{"a":\n1}\n{"a": 2}',
@@ -196,7 +197,9 @@ def test_fast_way_takes_only_plain_objects(text: str, is_plain: bool) -> None:
     ],
 )
 def test_fast_way_takes_only_one_object_a_line(text: str) -> None:
-    assert json_fast.lines(text) is None
+    data = text.encode()
+
+    assert json_fast.lines(data, data.count(b"\n")) is None
 
 
 @pytest.mark.parametrize("broken", ["", "oops\n"])
@@ -225,36 +228,38 @@ LIKE_ROWS = st.lists(
 )
 
 
-@given(LIKE_ROWS, st.integers(20, 200))
+@given(LIKE_ROWS, st.integers(20, 200), st.booleans())
 def test_rows_like_those_before_are_read_as_one_by_one(
-    rows: list[dict[str, Any]], size: int
+    rows: list[dict[str, Any]], size: int, is_ascii: bool
 ) -> None:
-    array = json.dumps(rows, ensure_ascii=False)
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    array = json.dumps(rows, ensure_ascii=is_ascii)
+    lines = "".join(json.dumps(row, ensure_ascii=is_ascii) + "\n" for row in rows)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_text, "FIRST_SIZES", (size, size, size))
         patch.setattr(json_text, "SIZE", size)
         fast = [cells_and_kinds(read_array(array)), cells_and_kinds(read_lines(lines))]
         patch.setattr(json_fast, "objects", lambda _: None)
-        patch.setattr(json_fast, "lines", lambda _: None)
+        patch.setattr(json_fast, "lines", lambda *_: None)
         slow = [cells_and_kinds(read_array(array)), cells_and_kinds(read_lines(lines))]
 
     assert fast == slow
 
 
-def cells_and_kinds(reading: Reading) -> list[dict[str, tuple[str, str]]]:
-    """{column: (text, kind)} of each row, and {} for each that cannot be read."""
-    found = []
+def cells_and_kinds(reading: Reading) -> dict[int, dict[str, tuple[str, str]]]:
+    """{number of a row: {column: (text, kind)}}, {} for rows that cannot be read."""
+    found: dict[int, dict[str, tuple[str, str]]] = {}
     for block in reading.blocks:
+        found |= {number: {} for number, _ in block.odd}
+        numbers = block.numbers.to_pylist()
         texts = [column.texts.to_pylist() for column in block.columns]
         rows = zip(*texts, strict=True)
-        for row, row_kinds in zip(rows, zip(*kinds(block), strict=True), strict=True):
+        rows_kinds = zip(*kinds(block), strict=True)
+        for number, row, row_kinds in zip(numbers, rows, rows_kinds, strict=True):
             cells = zip(reading.header, row, row_kinds, strict=False)
-            found.append(
-                {name: (text, kind) for name, text, kind in cells if kind != "ABSENT"}
-            )
-        found += [{} for _ in block.odd]
+            found[number] = {
+                name: (text, kind) for name, text, kind in cells if kind != "ABSENT"
+            }
     return found
 
 
@@ -267,22 +272,40 @@ def cells_and_kinds(reading: Reading) -> list[dict[str, tuple[str, str]]]:
         ('{"a": "x"}', False),
         ('{"a": "x", "b": 1, "c": 1}', False),
         ('{"a": "x", "a": "y", "b": 1}', False),
-        ('{"a": "x", "b": {"c": 1}}', False),
-        ('{"a": "x", "b": -0}', False),
-        ('{"a": "\\u0000", "b": 1}', False),
+        ('{"a": "x", "b": -0}', True),
+        ('{"a": "says \\"x\\"", "b": "says \\"y\\""}', True),
+        ('{"a": "says \\"x\\u0022", "b": 1}', False),
+        ('{"a": "\\u0022", "a": "\\u0022", "b": 1}', False),
+        ('{"a": "x", "a" : "x", "b": 1}', False),
     ],
 )
 def test_decoder_takes_only_rows_like_the_one_it_knows(
     text: str, is_uniform: bool
 ) -> None:
-    decoder = json_fast.decoder_like({"a": "text", "b": 7})
+    decoder = json_fast.decoder_like([{"a": "text", "b": 7}])
     assert decoder
 
-    found = decoder.objects(text)
+    found = decoder.objects(text.encode())
 
     assert (found is not None) == is_uniform
 
 
+@pytest.mark.parametrize(
+    "value", ['"x"', r'"says \"\n\""', '{"c": 1}', "[1]", r'"\u0000"', r'"\ud83d"']
+)
+def test_value_of_any_kind_is_read_as_by_itself(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_text, "FIRST_SIZES", (1,))
+    lines = f'{{"a": "x", "b": 1}}\n{{"a": "x", "b": {value}}}\n'
+
+    fast = cells_and_kinds(read_lines(lines))
+    monkeypatch.setattr(json_fast, "lines", lambda *_: None)
+    slow = cells_and_kinds(read_lines(lines))
+
+    assert fast == slow
+
+
 @pytest.mark.parametrize("row", [{}, {'d"': 1}, {"a\n": 1}, {"a": []}, {"a": {}}])
 def test_decoder_knows_only_plain_rows(row: dict[str, Any]) -> None:
-    assert json_fast.decoder_like(row) is None
+    assert json_fast.decoder_like([row]) is None

@@ -1,0 +1,132 @@
+"""Columns from the values of JSON rows. For workers only: it imports pyarrow."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobsui.files.cells import Column, Kind, repeated
+from jobsui.files.json_fast import SEPARATOR, Values
+from jobsui.files.json_values import NestedText, NumberText, json_of
+
+NUMBER_BYTES = b"0123456789+-.eE" + SEPARATOR
+BOOLEANS = pa.array(["false", "true"], pa.string())
+SCALARS = {kind: pa.scalar(int(kind), pa.int8()) for kind in Kind}
+
+
+class Absent(str):
+    """A member that a row does not have."""
+
+    __slots__ = ()
+
+
+ABSENT = Absent("")
+KINDS = {
+    str: Kind.TEXT,
+    int: Kind.NUMBER,
+    NumberText: Kind.NUMBER,
+    bool: Kind.BOOLEAN,
+    type(None): Kind.NULL,
+    Absent: Kind.ABSENT,
+    dict: Kind.NESTED,
+    list: Kind.NESTED,
+    NestedText: Kind.NESTED,
+}
+TEXTS: dict[type, Callable[[Any], str]] = {
+    int: str,
+    bool: {True: "true", False: "false"}.__getitem__,
+    dict: json_of,
+    list: json_of,
+}
+"""How values that are no texts yet become texts."""
+
+_strings_decoder = msgspec.json.Decoder(list[str])
+
+
+def column_of(values: Sequence[Any]) -> Column:
+    """The column of decoded values. Raises BadJSON."""
+    types = set(map(type, values))
+    return Column(_texts(values, types), _kinds(values, types))
+
+
+def joined_column(values: Values, count: int) -> Column | None:
+    """The column of so many joined values. None if one of them may be odd."""
+    texts = pc.split_pattern(pa.array([values.joined], pa.string()), SEPARATOR).values
+    # A text with a zero character is two here.
+    if len(texts) != count:
+        return None
+    if values.are_json:
+        return _json_column(texts, values.joined)
+    if values.nulls is None:
+        return Column(texts)
+    is_null = pa.array(values.nulls, pa.bool_())
+    return Column(texts, pc.if_else(is_null, SCALARS[Kind.NULL], SCALARS[Kind.TEXT]))
+
+
+def _json_column(texts: pa.StringArray, joined: bytes) -> Column | None:
+    """`texts` are plain values as the file has them."""
+    if not joined.translate(None, NUMBER_BYTES):
+        return Column(texts, repeated(Kind.NUMBER, len(texts)))
+    for bracket in ("{", "["):
+        if pc.any(pc.starts_with(texts, bracket)).as_py():
+            return None
+    is_text = pc.starts_with(texts, '"')
+    is_null = pc.equal(texts, "null")
+    is_boolean = pc.is_in(texts, BOOLEANS)
+    kinds = SCALARS[Kind.NUMBER]
+    for mask, kind in (
+        (is_boolean, Kind.BOOLEAN),
+        (is_null, Kind.NULL),
+        (is_text, Kind.TEXT),
+    ):
+        kinds = pc.if_else(mask, SCALARS[kind], kinds)
+    unquoted = _unquoted(texts.filter(is_text), joined)
+    if unquoted is None:
+        return None
+    texts = pc.replace_with_mask(texts, is_text, unquoted)
+    texts = pc.if_else(is_null, "", texts)
+    return Column(texts, None if pc.all(is_text).as_py() else kinds)
+
+
+def _unquoted(quoted: pa.StringArray, joined: bytes) -> pa.StringArray | None:
+    """What strings of JSON say. None if one may be odd."""
+    if b"\\" not in joined:
+        return pc.utf8_slice_codeunits(quoted, 1, -1)
+    if b"\\u0000" in joined:
+        return None
+    try:
+        found = _strings_decoder.decode(f"[{','.join(quoted.to_pylist())}]")
+    except msgspec.DecodeError:
+        return None
+    return pa.array(found, pa.string())
+
+
+def _kinds(values: Sequence[Any], types: set[type]) -> pa.Int8Array | None:
+    if types == {str}:
+        return None
+    if len(types) == 1:
+        return repeated(KINDS[types.pop()], len(values))
+    return pa.array([KINDS[type(value)] for value in values], pa.int8())
+
+
+def _texts(values: Sequence[Any], types: set[type]) -> pa.StringArray:
+    if types == {int}:
+        try:
+            return pc.cast(pa.array(values, pa.int64()), pa.string())
+        except OverflowError:
+            pass
+    if types == {bool}:
+        return pc.cast(pa.array(values, pa.bool_()), pa.string())
+    if not types.isdisjoint(TEXTS):
+        values = [_text(value) for value in values]
+    # JSON's null has no text; its kind says what it is.
+    if type(None) in types:
+        values = ["" if value is None else value for value in values]
+    return pa.array(values, pa.string())
+
+
+def _text(value: Any) -> Any:
+    convert = TEXTS.get(type(value))
+    return convert(value) if convert else value
