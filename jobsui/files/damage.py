@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from jobsui.files import mojibake
 from jobsui.files.invisible import DIRECTIONS, INVISIBLE, has_invisible
+from jobsui.files.number_columns import may_be_numbers
 
 ASCII_SPACES = (" ", "\t", "\n", "\r")
 SPACES = (*ASCII_SPACES, "\u00a0", "\u2007", "\u202f", "\u3000")
@@ -124,7 +125,7 @@ def count_breaks(data: bytes) -> dict[str, int]:
     """How many line breaks of each kind there are."""
     if b"\n" not in data and b"\r" not in data:
         return {}
-    both = data.count(b"\r\n")
+    both = data.count(b"\r\n") if b"\r" in data else 0
     counts = {
         "\r\n": both,
         "\n": data.count(b"\n") - both,
@@ -160,7 +161,9 @@ def find(
 def _outer_spaces(texts: pa.StringArray, data: bytes) -> pa.BooleanArray | None:
     found = None
     for space in ASCII_SPACES if data.isascii() else SPACES:
-        if space.encode() not in data:
+        encoded = space.encode()
+        # A single byte is found faster than several.
+        if encoded[:1] not in data or encoded not in data:
             continue
         for mask in (pc.starts_with(texts, space), pc.ends_with(texts, space)):
             found = mask if found is None else pc.or_(found, mask)
@@ -172,7 +175,7 @@ def _rounded(texts: pa.StringArray, data: bytes) -> pa.BooleanArray | None:
         return None
     if not any(sign in data for sign in (b"+", b".", b",")):
         return None
-    mask = _matching(texts, MAYBE_ROUNDED)
+    mask = _matching_of(texts, may_be_numbers(texts), MAYBE_ROUNDED)
     return None if mask is None else _where(texts, mask, _is_rounded)
 
 
@@ -190,9 +193,7 @@ def _is_rounded(text: str) -> bool:
 
 def _suspect(texts: pa.StringArray) -> Iterator[tuple[str, pa.BooleanArray]]:
     # No suspect character is ASCII.
-    mask = pc.invert(pc.string_is_ascii(texts))
-    found = pc.match_substring_regex(texts.filter(mask), SUSPECT)
-    mask = _if_any(pc.replace_with_mask(mask, mask, found))
+    mask = _matching_of(texts, pc.invert(pc.string_is_ascii(texts)), SUSPECT)
     if mask is None:
         return
     for code, is_true in (
@@ -210,6 +211,14 @@ def _has_invisible(text: str) -> bool:
 
 def _matching(texts: pa.StringArray, pattern: str) -> pa.BooleanArray | None:
     return _if_any(pc.match_substring_regex(texts, pattern))
+
+
+def _matching_of(
+    texts: pa.StringArray, mask: pa.BooleanArray, pattern: str
+) -> pa.BooleanArray | None:
+    """The cells of the mask that match."""
+    found = _matching(texts.filter(mask), pattern)
+    return None if found is None else pc.replace_with_mask(mask, mask, found)
 
 
 def _where(

@@ -11,6 +11,10 @@ import pyarrow.compute as pc
 from jobsui.files.number_styles import SPACES
 
 NUMBER_BYTES = b"0123456789+-.,eE"
+FIRST_BYTES = pa.array(
+    [bytes([byte]) for byte in b"0123456789+-., \t\n\r\f\xc2\xe2"], pa.binary()
+)
+"""Of numbers, and of blanks before them."""
 BLANKS = "[\\s\u00a0\u2009\u202f]*"
 POWER = "(?:[eE][+-]?[0-9]+)?"
 AMBIGUOUS = rf"^{BLANKS}[+-]?[1-9][0-9]{{0,2}}[.,][0-9]{{3}}{BLANKS}$"
@@ -23,6 +27,7 @@ def count_marks(texts: pa.StringArray, data: bytes, counts: Counter[str]) -> Non
     if b"." not in data and b"," not in data:
         return
     if data.translate(None, NUMBER_BYTES):
+        texts = texts.filter(may_be_numbers(texts))
         texts = texts.filter(pc.match_substring_regex(texts, NUMBER))
     for mark in ".,?" if b"." in data else ",.?":
         if not len(texts):
@@ -31,6 +36,12 @@ def count_marks(texts: pa.StringArray, data: bytes, counts: Counter[str]) -> Non
         if count := pc.sum(found).as_py():
             counts[mark] += count
             texts = texts.filter(pc.invert(found))
+
+
+def may_be_numbers(texts: pa.StringArray) -> pa.BooleanArray:
+    """Which texts begin like a number. This takes a quarter of the time of a pattern."""
+    first = pc.binary_slice(texts.cast(pa.binary()), 0, 1)
+    return pc.is_in(first, FIRST_BYTES)
 
 
 def _marked(own: str, other: str) -> str:
