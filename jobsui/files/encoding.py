@@ -124,8 +124,21 @@ def _pieces(stream: BinaryIO, sizes: Iterable[int]) -> Iterator[bytes]:
 
 def marked_text(data: bytes, encoding: str) -> str:
     """What `utf8_pieces` gave, as text. The byte 0x81 that does not fit is "\\udc81"."""
+    text, _ = utf8_to_marked(data, encoding, is_all=True)
+    return text
+
+
+def utf8_to_marked(data: bytes, encoding: str, *, is_all: bool) -> tuple[str, int]:
+    """`marked_text`, and how many bytes it was: not all if the last character is cut, and
+    more may follow."""
     errors = MARK if encoding == UTF8 else "surrogatepass"
-    return data.decode(errors=errors)
+    return codecs.utf_8_decode(data, errors, is_all)
+
+
+def utf8_of_marked(text: str, encoding: str) -> bytes:
+    """The data that was this `marked_text`."""
+    errors = "surrogateescape" if encoding == UTF8 else "surrogatepass"
+    return text.encode(errors=errors)
 
 
 def size_of(text: str, encoding: str) -> int:

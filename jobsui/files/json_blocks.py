@@ -113,10 +113,7 @@ def _line_rows(numbers: range, piece: bytes, encoding: str) -> Iterator[_Row]:
 
 
 def _element_rows(elements: Elements, size: int) -> Iterator[_Row]:
-    length = 0
-    while length < size and (found := elements.next()):
-        value, text = found
-        length += len(text) + 1
+    for value, text in elements.take(size):
         yield elements.number, value, text
 
 

@@ -12,6 +12,8 @@ from jobsui.files.json_fast import SEPARATOR, Values
 from jobsui.files.json_values import NestedText, NumberText, json_of
 
 NUMBER_BYTES = b"0123456789+-.eE" + SEPARATOR
+BOOLEAN_BYTES = b"truefals" + SEPARATOR
+"""Other values have other bytes, too: quotation marks, or the n of null."""
 BOOLEANS = pa.array(["false", "true"], pa.string())
 SCALARS = {kind: pa.scalar(int(kind), pa.int8()) for kind in Kind}
 
@@ -66,28 +68,30 @@ def joined_column(values: Values, count: int) -> Column | None:
 
 
 def _json_column(texts: pa.StringArray, joined: bytes) -> Column | None:
-    """`texts` are plain values as the file has them."""
+    """`texts` are values as the file has them, of which the joined ones consist."""
     if not joined.translate(None, NUMBER_BYTES):
         return Column(texts, repeated(Kind.NUMBER, len(texts)))
-    for bracket in ("{", "["):
-        if pc.any(pc.starts_with(texts, bracket)).as_py():
-            return None
+    if not joined.translate(None, BOOLEAN_BYTES):
+        return Column(texts, repeated(Kind.BOOLEAN, len(texts)))
+    if _any_begins(texts, "{", joined) or _any_begins(texts, "[", joined):
+        return None
     is_text = pc.starts_with(texts, '"')
-    is_null = pc.equal(texts, "null")
-    is_boolean = pc.is_in(texts, BOOLEANS)
-    kinds = SCALARS[Kind.NUMBER]
-    for mask, kind in (
-        (is_boolean, Kind.BOOLEAN),
-        (is_null, Kind.NULL),
-        (is_text, Kind.TEXT),
-    ):
-        kinds = pc.if_else(mask, SCALARS[kind], kinds)
     unquoted = _unquoted(texts.filter(is_text), joined)
     if unquoted is None:
         return None
+    kinds = SCALARS[Kind.NUMBER]
+    kinds = pc.if_else(pc.is_in(texts, BOOLEANS), SCALARS[Kind.BOOLEAN], kinds)
+    kinds = pc.if_else(pc.equal(texts, "null"), SCALARS[Kind.NULL], kinds)
+    kinds = pc.if_else(is_text, SCALARS[Kind.TEXT], kinds)
+    texts = pc.if_else(pc.equal(texts, "null"), "", texts)
     texts = pc.replace_with_mask(texts, is_text, unquoted)
-    texts = pc.if_else(is_null, "", texts)
     return Column(texts, None if pc.all(is_text).as_py() else kinds)
+
+
+def _any_begins(texts: pa.StringArray, sign: str, joined: bytes) -> bool:
+    if sign.encode() not in joined:
+        return False
+    return pc.any(pc.starts_with(texts, sign)).as_py() is True
 
 
 def _unquoted(quoted: pa.StringArray, joined: bytes) -> pa.StringArray | None:

@@ -81,7 +81,7 @@ class RowDecoder:
     def lines(self, data: bytes, count: int) -> UniformRows | None:
         """`lines`, of such rows."""
         try:
-            rows = self.objects(_elements(data))
+            rows = self.objects(_array(data))
         except CutText:
             return None
         return rows if rows and rows.count == count else None
@@ -89,7 +89,7 @@ class RowDecoder:
     def objects(self, data: bytes) -> UniformRows | None:
         """`objects`, of such rows. Raises CutText."""
         try:
-            rows = self._decoder.decode(b"[%b]" % data)
+            rows = self._decoder.decode(data)
         except msgspec.ValidationError:
             return None
         except msgspec.DecodeError as error:
@@ -168,10 +168,10 @@ def decoder_like(rows: Objects) -> RowDecoder | None:
 
 
 def objects(data: bytes) -> Objects | None:
-    """The objects of UTF-8 with commas between them. None for anything that is not plain.
-    Raises CutText."""
+    """The objects of an array, which is UTF-8. None for anything that is not plain. Raises
+    CutText."""
     try:
-        values = _decoder.decode(b"[%b]" % data)
+        values = _decoder.decode(data)
     except msgspec.DecodeError as error:
         if "truncated" in str(error):
             raise CutText from None
@@ -185,15 +185,17 @@ def lines(data: bytes, count: int) -> Objects | None:
     """The objects of `count` whole lines, one a line. None for anything that is not
     plain."""
     try:
-        values = objects(_elements(data))
+        values = objects(_array(data))
     except CutText:
         return None
     return values if values and len(values) == count else None
 
 
-def _elements(lines: bytes) -> bytes:
-    """The lines as elements of an array. A line end inside an object is no JSON then."""
-    return lines.removesuffix(b"\n").replace(b"\n", b",")
+def _array(lines: bytes) -> bytes:
+    """The lines as an array. A line end inside an object is no JSON then."""
+    end = len(lines) - lines.endswith(b"\n")
+    array = b"".join((b"[", memoryview(lines)[:end], b"]"))
+    return array.replace(b"\n", b",")
 
 
 def _are_plain(values: list[Any], data: bytes) -> bool:

@@ -1,15 +1,18 @@
 """JSON text in pieces: the lines of JSON Lines, and the values of a document that is
 larger than the memory."""
 
-import codecs
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from jobsui.files import json_fast
-from jobsui.files.encoding import MARK, utf8_pieces
+from jobsui.files.encoding import (
+    marked_text,
+    utf8_of_marked,
+    utf8_pieces,
+    utf8_to_marked,
+)
 from jobsui.files.errors import FileRefused
 from jobsui.files.json_values import MISSING_COMMA, BadJSON, decode_at, syntax_error
 
@@ -19,12 +22,14 @@ SIZE = 1 << 21
 MAX_ROW = 1 << 24
 MAX_TOKEN = 12
 """Characters of a literal or an escape sequence that a piece may cut."""
+BLANK_BYTES = b" \t\n"
 BLANKS = re.compile(r"[ \t\n]*")
 BETWEEN_OBJECTS = re.compile(r"\}[ \t\n]*,[ \t\n]*(?=\{)")
-BEFORE_OBJECT = re.compile(r"\}[ \t\n]*,[ \t\n]*\Z")
+BEFORE_OBJECT = re.compile(rb"\}[ \t\n]*,[ \t\n]*\Z")
 LAST_OBJECT = re.compile(r"\}(?=[ \t\n]*\][ \t\n}]*\Z)")
 MAX_BETWEEN = 256
-"""Characters between two objects, for the fast way."""
+"""Bytes between two objects, for the fast way."""
+MAX_CHARACTER_BYTES = 4
 MAX_CUTS = 200
 MAX_PATH = 2
 """Levels of objects around an array of rows."""
@@ -35,27 +40,6 @@ def sizes() -> Iterator[int]:
     yield from FIRST_SIZES
     while True:
         yield SIZE
-
-
-class _Decoded:
-    """A stream as text from its beginning. Line ends are "\\n"; bytes that do not fit
-    the encoding are marked (`encoding.MARK`)."""
-
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
-        stream.seek(0)
-        self._stream = stream
-        decoder = codecs.getincrementaldecoder(encoding)(MARK)
-        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
-        self.is_all = False
-
-    def read(self, size: int) -> str:
-        """About `size` characters; "" only at the end."""
-        while not self.is_all:
-            data = self._stream.read(size)
-            self.is_all = not data
-            if text := self._decoder.decode(data, final=self.is_all):
-                return text
-        return ""
 
 
 def lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[range, bytes]]:
@@ -114,7 +98,8 @@ def _next_line(pieces: Iterable[bytes]) -> bytes:
 
 
 class Document:
-    """A JSON document, read from its beginning."""
+    """A JSON document, read from its beginning: as text in a window, or as UTF-8 where
+    pieces of it can be decoded without that."""
 
     def __init__(
         self, stream: BinaryIO, encoding: str, max_value: int = MAX_ROW
@@ -123,7 +108,10 @@ class Document:
         several pieces."""
         self.encoding = encoding
         self._max_value = max_value
-        self._decoded = _Decoded(stream, encoding)
+        self._pieces = _with_line_ends(utf8_pieces(stream, encoding, sizes()))
+        self._is_read = False
+        self._data = b""
+        """What was read and is not in the window yet."""
         self._lines_before = 0
         """Line ends before the window."""
         self._column_before = 0
@@ -135,25 +123,59 @@ class Document:
     @property
     def is_all(self) -> bool:
         """Whether the window reaches to the end of the document."""
-        return self._decoded.is_all
+        return self._is_read and not self._data
+
+    def data(self, size: int) -> bytes:
+        """All that was read and is left, at least `size` bytes if the document has them:
+        UTF-8 of `encoding.utf8_pieces`. The window is empty then."""
+        if self.window:
+            rest = self._pass_window()
+            self._data = utf8_of_marked(rest, self.encoding) + self._data
+            self.window = ""
+        while len(self._data) < size and not self._is_read:
+            self._read()
+        return self._data
+
+    def pass_data(self, size: int) -> None:
+        """Go past `size` bytes of `data`."""
+        start = self._data.rfind(b"\n", 0, size) + 1
+        last_line = marked_text(self._data[start:size], self.encoding)
+        self._pass(self._data.count(b"\n", 0, size), len(last_line))
+        self._data = self._data[size:]
 
     def fill(self, size: int) -> None:
         """Make at least `size` characters available, or all that are left."""
         if len(self.window) - self.position >= size or self.is_all:
             return
-        start = self.window.rfind("\n", 0, self.position) + 1
-        if not start:
-            self._column_before += self.position
-        else:
-            self._column_before = self.position - start
-        self._lines_before += self.window.count("\n", 0, self.position)
-        self.window = self.window[self.position :]
-        self.position = 0
+        self.window = self._pass_window()
         while len(self.window) < size and not self.is_all:
-            self.window += self._decoded.read(max(FIRST_SIZES[0], size))
+            self.grow()
 
     def grow(self) -> None:
-        self.window += self._decoded.read(max(FIRST_SIZES[0], len(self.window)))
+        if len(self._data) < MAX_CHARACTER_BYTES:
+            self._read()
+        text, used = utf8_to_marked(self._data, self.encoding, is_all=self._is_read)
+        self.window += text
+        self._data = self._data[used:]
+
+    def _read(self) -> None:
+        piece = next(self._pieces, None)
+        self._is_read = piece is None
+        self._data += piece or b""
+
+    def _pass_window(self) -> str:
+        """What is left of the window."""
+        start = self.window.rfind("\n", 0, self.position) + 1
+        line_ends = self.window.count("\n", 0, self.position)
+        self._pass(line_ends, self.position - start)
+        rest = self.window[self.position :]
+        self.position = 0
+        return rest
+
+    def _pass(self, line_ends: int, column: int) -> None:
+        """What is next has so many line ends before it, and characters behind the last."""
+        self._lines_before += line_ends
+        self._column_before = column if line_ends else self._column_before + column
 
     def where(self, position: int) -> str:
         """ "at line 3, column 7" """
@@ -269,6 +291,14 @@ class Elements:
         self._is_behind_comma = document.take(",")
         return value, text
 
+    def take(self, size: int) -> Iterator[tuple[Any, str]]:
+        """`next`, for about `size` characters of elements."""
+        length = 0
+        while length < size and (found := self.next()):
+            _, text = found
+            length += len(text) + 1
+            yield found
+
     def peek[T](
         self, size: int, decode: Callable[[bytes], T | None]
     ) -> tuple[T, int] | None:
@@ -276,15 +306,16 @@ class Elements:
         (`json_fast.objects`), and what `accept` needs to go past them. None: read them
         with `next`."""
         document = self.document
-        document.fill(size)
-        if document.peek() != "{":
+        if document.window and document.peek() != "{":
             return None
-        for end, behind in self._cuts(size):
-            text = document.window[document.position : end]
+        data = document.data(size)
+        start = len(data) - len(data.lstrip(BLANK_BYTES))
+        if data[start : start + 1] != b"{":
+            return None
+        for end, behind in _cuts(data, start, start + size):
             try:
-                rows = decode(text.encode())
-            except UnicodeEncodeError:
-                return None
+                array = b"".join((b"[", memoryview(data)[start:end], b"]"))
+                rows = decode(array)
             except json_fast.CutText:
                 continue
             return None if rows is None else (rows, behind)
@@ -292,23 +323,9 @@ class Elements:
 
     def accept(self, count: int, behind: int) -> None:
         """Go past `count` elements, to the position `behind` them."""
-        self.document.position = behind
+        self.document.pass_data(behind)
         self.number += count
         self._is_behind_comma = True
-
-    def _cuts(self, size: int) -> Iterator[tuple[int, int]]:
-        """(end of an object, start of the next) where the window can perhaps be cut, the
-        last first."""
-        window = self.document.window
-        first = self.document.position + 1
-        last = self.document.position + size
-        for _ in range(MAX_CUTS):
-            last = window.rfind("{", first, last)
-            if last < 0:
-                return
-            before = window[max(first, last - MAX_BETWEEN) : last]
-            if between := BEFORE_OBJECT.search(before):
-                yield last - len(before) + between.start() + 1, last
 
     def _skipped(self, text: str, error: BadJSON) -> str:
         """Go past a broken element of which `text` was read, and return its text. Raises
@@ -353,7 +370,20 @@ class Elements:
                 objects, behind = found
                 self.accept(len(objects), behind)
             else:
-                self.next()
+                for _ in self.take(SIZE):
+                    pass
+
+
+def _cuts(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """(end of an object, start of the next) where this part of the data can perhaps be cut,
+    the last first."""
+    for _ in range(MAX_CUTS):
+        end = data.rfind(b"{", start + 1, end)
+        if end < 0:
+            return
+        before = data[max(start + 1, end - MAX_BETWEEN) : end]
+        if between := BEFORE_OBJECT.search(before):
+            yield end - len(before) + between.start() + 1, end
 
 
 def members(document: Document) -> Iterator[str]:

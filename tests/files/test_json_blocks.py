@@ -178,7 +178,7 @@ def cells_of(reading: Reading) -> list[tuple[int, dict[str, str]]]:
 )
 def test_fast_way_takes_only_plain_objects(text: str, is_plain: bool) -> None:
     try:
-        found = json_fast.objects(text.encode())
+        found = json_fast.objects(f"[{text}]".encode())
     except json_fast.CutText:
         found = None
 
@@ -200,6 +200,19 @@ def test_fast_way_takes_only_one_object_a_line(text: str) -> None:
     data = text.encode()
 
     assert json_fast.lines(data, data.count(b"\n")) is None
+
+
+def test_odd_elements_are_skipped_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[bytes] = []
+    monkeypatch.setattr(json_text, "SIZE", 100)
+    monkeypatch.setattr(json_fast, "objects", tried.append)
+    elements = ", ".join(['{"a": -0}'] * 100)
+    document = json_text.Document(io.BytesIO(f"[{elements}]".encode()), UTF8)
+
+    [_] = json_text.arrays(document)
+
+    assert not document.peek()
+    assert len(tried) == 10
 
 
 @pytest.mark.parametrize("broken", ["", "oops\n"])
@@ -285,7 +298,7 @@ def test_decoder_takes_only_rows_like_the_one_it_knows(
     decoder = json_fast.decoder_like([{"a": "text", "b": 7}])
     assert decoder
 
-    found = decoder.objects(text.encode())
+    found = decoder.objects(f"[{text}]".encode())
 
     assert (found is not None) == is_uniform
 
