@@ -98,6 +98,8 @@ class RowDecoder:
             return None
         except RecursionError:
             return None
+        if not rows:
+            return None
         columns = {}
         for name, read in zip(self._names, self._readers, strict=True):
             values = _joined(read(rows))

@@ -17,8 +17,9 @@ from jobsui.files.rows import rows_of
 UTF8 = "utf-8-sig"
 
 
-def read_lines(content: str) -> Reading:
-    return jsonfile.read_lines(io.BytesIO(content.encode()), Layout("jsonl", UTF8))
+def read_lines(content: str | bytes) -> Reading:
+    data = content.encode() if isinstance(content, str) else content
+    return jsonfile.read_lines(io.BytesIO(data), Layout("jsonl", UTF8))
 
 
 def read_array(content: str) -> Reading:
@@ -194,6 +195,7 @@ def test_fast_way_takes_only_plain_objects(text: str, is_plain: bool) -> None:
         '{"a":\n1}\n{"a": 2}',
         '{"a": 1}\n\n{"a": 2}\n',
         '\n{"a": 1}\n',
+        "\n",
     ],
 )
 def test_fast_way_takes_only_one_object_a_line(text: str) -> None:
@@ -304,19 +306,43 @@ def test_decoder_takes_only_rows_like_the_one_it_knows(
 
 
 @pytest.mark.parametrize(
-    "value", ['"x"', r'"says \"\n\""', '{"c": 1}', "[1]", r'"\u0000"', r'"\ud83d"']
+    "value",
+    [
+        b'"x"',
+        rb'"says \"\n\""',
+        b"-0",
+        b"1.50",
+        b"true",
+        b"null",
+        b'{"c": 1}',
+        b"[1]",
+        rb'"\u0000"',
+        rb'"\ud83d"',
+        b'"\xff"',
+    ],
 )
 def test_value_of_any_kind_is_read_as_by_itself(
-    value: str, monkeypatch: pytest.MonkeyPatch
+    value: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_text, "FIRST_SIZES", (1,))
-    lines = f'{{"a": "x", "b": 1}}\n{{"a": "x", "b": {value}}}\n'
+    first = b'{"a": "x", "b": 1}\n'
+    monkeypatch.setattr(json_text, "FIRST_SIZES", (len(first),))
+    lines = first + b'{"a": "x", "b": %b}\n' % value
 
     fast = cells_and_kinds(read_lines(lines))
     monkeypatch.setattr(json_fast, "lines", lambda *_: None)
     slow = cells_and_kinds(read_lines(lines))
 
     assert fast == slow
+
+
+@pytest.mark.parametrize("size", range(1, 12))
+def test_every_line_end_is_one(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_text, "FIRST_SIZES", (size,) * 5)
+    content = '{"a": 1}\r\n{"a": 2}\r{"a": 3}\n\n{"a": 5}\r'
+
+    cells = cells_and_kinds(read_lines(content))
+
+    assert cells == {number: {"a": (str(number), "NUMBER")} for number in (1, 2, 3, 5)}
 
 
 @pytest.mark.parametrize("row", [{}, {'d"': 1}, {"a\n": 1}, {"a": []}, {"a": {}}])
