@@ -1,3 +1,4 @@
+import io
 import threading
 from collections.abc import Callable, Iterable
 
@@ -7,11 +8,12 @@ from django.core.files.storage import default_storage
 from django.db.models.functions import Now
 
 from jobsui.connections.models import CustomObject
+from jobsui.files.intake import stage
 from jobsui.jobs import leases
 from jobsui.jobs.enums import Action, BatchState, EventKind, JobState, Outcome
 from jobsui.jobs.ledger import lifecycle
-from jobsui.jobs.models import Batch, BatchBlob, Cause, Job, RowError
-from jobsui.jobs.preparation import checker, pending_rows, planner
+from jobsui.jobs.models import Batch, BatchBlob, Cause, File, Job, RowError
+from jobsui.jobs.preparation import checker, file_reading, pending_rows, planner
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET
@@ -254,6 +256,41 @@ def test_file_changed_while_sending_fails_the_other_rows(
     assert job.reason == "The stored file is gone. Upload it again."
     assert job.counts["cancelled"] == 150
     assert job.pending == 0
+
+
+@pytest.mark.parametrize("damaged_byte", [20, -20])
+def test_damaged_staged_rows_fail_the_job(launched: Launch, damaged_byte: int) -> None:
+    job = launched(["g-1,1", "g-2,2"])
+    content = bytearray(staged(job.file))
+    content[damaged_byte] ^= 1
+    job.file.staged_as = default_storage.save("staged/test", ContentFile(content))
+    job.file.save()
+
+    plan(job)
+
+    assert job.state == JobState.FAILED
+    assert planned(job) == []
+    assert job.reason == "The stored file is gone or incomplete. Upload it again."
+
+
+def test_staged_rows_are_planned_without_the_upload(launched: Launch) -> None:
+    job = launched(["g-1,1", "g-2,2"])
+    job.file.staged_as = default_storage.save(
+        "staged/test", ContentFile(staged(job.file))
+    )
+    job.file.save()
+    default_storage.delete(job.file.stored_as)
+
+    plan(job)
+
+    assert planned(job) == [(1, 2, 2, 3)]
+
+
+def staged(file: File) -> bytes:
+    out = io.BytesIO()
+    with default_storage.open(file.stored_as) as content:
+        stage(io.BytesIO(content.read()), file_reading.layout_of(file), out)
+    return out.getvalue()
 
 
 def test_cancelled_job_is_not_planned(launched: Launch) -> None:

@@ -3,13 +3,11 @@ they are sent.
 
 Workers only: it imports pyarrow."""
 
-import hashlib
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from functools import lru_cache, partial
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -39,7 +37,6 @@ from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
 from jobsui.jobs.queueing import enqueue
 
-HASH_CHUNK_BYTES = 1 << 20
 type Source = Callable[[Job, int, Callable[[int], None]], Generator[list[Chunk]]]
 """As `valid_rows.read`."""
 PLANNABLE = (*SENDABLE, JobState.PAUSING, JobState.PAUSED)
@@ -56,7 +53,7 @@ def plan(job: Job, *, stopping: threading.Event, source: Source | None = None) -
         try:
             if job.state in PLANNABLE:
                 if job.parent_rows != ParentRows.UNDONE:
-                    _require_unchanged(job, lease)
+                    _require_same_settings(job)
                 _plan(job, lease, stopping, source or valid_rows.read)
             Job.objects.filter(pk=job.pk, planned_at=None).update(
                 planned_at=timezone.now(), version=F("version") + 1
@@ -194,21 +191,9 @@ def _signature(code: str, column: str) -> str:
     return causes.signature(code, column, "")
 
 
-def _require_unchanged(job: Job, lease: leases.Held) -> None:
-    """Raise FileRefused unless the stored file is the checked one, byte for byte.
-    Before the first row, the object's fields must be the checked ones too."""
-    digest = hashlib.sha256()
-    try:
-        with default_storage.open(job.file.stored_as) as content:
-            for chunk in content.chunks(HASH_CHUNK_BYTES):
-                digest.update(chunk)
-                lease.keep()
-    except FileNotFoundError:
-        raise FileRefused("The stored file is gone. Upload it again.") from None
-    if digest.hexdigest() != job.file.sha256:
-        raise FileRefused(
-            "The stored file has changed since the check. Upload it again."
-        )
+def _require_same_settings(job: Job) -> None:
+    """Before the first row, raise FileRefused unless the object's fields and the settings of
+    the file are the checked ones."""
     if not job.planned_row and checker.fingerprint(job) != job.checked_fingerprint:
         raise FileRefused(
             "The object's fields or how the file is read have changed since the check. "
