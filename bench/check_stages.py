@@ -9,18 +9,19 @@ import cProfile
 import csv
 import os
 import pstats
-import resource
 import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import django
 
 django.setup()
 
-from bench.processes import Cost, costs, say  # noqa: E402
+from bench.own_cost import measured  # noqa: E402
+from bench.processes import say  # noqa: E402
 from bench.typed_rows import FIELDS, HEADER  # noqa: E402
 from jobsui.connections.models import Connection, CustomObject, SignIn  # noqa: E402
 from jobsui.files import parser_process  # noqa: E402
@@ -121,46 +122,15 @@ def main() -> None:
     profile = cProfile.Profile() if "--profile" in options else None
     if stage == "read":
         parser_process.start()
-    cpu = _cpu_seconds()
+    run = STAGES[stage]
     start = time.perf_counter()
-    if profile:
-        profile.runcall(STAGES[stage])
-    else:
-        STAGES[stage]()
-    wall = time.perf_counter() - start
+    cost = measured(partial(profile.runcall, run) if profile else run)
     first_batch = queued.get("drive")
-    say(
-        wall=wall,
-        cpu=_cpu_seconds() - cpu,
-        peak_mb=_peak_mb(),
-        first_batch=first_batch and first_batch - start,
-    )
+    say(**cost, first_batch=first_batch and first_batch - start)
     if profile:
         pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(
             PROFILE_LINES
         )
-
-
-def _cpu_seconds() -> float:
-    """Of this process and its children, with the parser server, which is still running."""
-    both = (
-        resource.getrusage(who)
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    own = sum(used.ru_utime + used.ru_stime for used in both)
-    server = costs([os.getpid()]).get("parser", Cost())
-    return own + server.cpu_seconds
-
-
-def _peak_mb() -> float:
-    """Of this process or its largest descendant."""
-    # The server's children count when it has ended.
-    parser_process.stop()
-    both = (
-        resource.getrusage(who).ru_maxrss
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return max(both) / 1024
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What the intake of each format costs, beside a bare library that reads the same file: CPU
-and wall seconds of one process each, from its start. The intake uses several threads.
+"""What the intake of each format costs, beside a bare library that reads the same file, in CPU
+and wall seconds. The intake uses several threads of a parser, whose server is running, as in a
+worker that has read a file before.
 
     python -m bench.formats --rows 1000000 --sheet-rows 200000
 
@@ -7,17 +8,21 @@ and wall seconds of one process each, from its start. The intake uses several th
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench import processes, runs, typed_files
+from bench.own_cost import measured
 from bench.processes import say
 from bench.tables import aligned
+from jobsui.files import parser_process
+from jobsui.files.layout import DETECT_ALL
+
+INTAKE = "intake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def main() -> None:
             path = folder / case.name
             typed_files.write(path, rows)
             bare = _cost(case.bare, path)
-            own = _cost("intake", path)
+            own = _cost(INTAKE, path)
             lines.append(_line(case, rows, path, bare, own))
             path.unlink()
     print(*aligned(lines), sep="\n")
@@ -89,17 +94,15 @@ def _compared(bare: float, own: float) -> list[str]:
 
 
 def _cost(reader: str, path: Path) -> dict[str, float]:
-    start = time.perf_counter()
     with processes.program("bench.formats", "--read", reader, str(path)) as program:
         cost: dict[str, float] = program.said()
-        cost["wall"] = time.perf_counter() - start
     return cost
 
 
 def _read(reader: str, path: Path) -> None:
-    READERS[reader](path)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    say(cpu=used.ru_utime + used.ru_stime, peak_mb=used.ru_maxrss / 1024)
+    if reader == INTAKE:
+        parser_process.start()
+    say(**measured(partial(READERS[reader], path)))
 
 
 def _json_lines(path: Path) -> None:
@@ -121,11 +124,21 @@ def _calamine(path: Path) -> None:
 
 
 def _intake(path: Path) -> None:
-    from jobsui.files.intake import take_in  # noqa: PLC0415
-    from jobsui.files.layout import DETECT_ALL  # noqa: PLC0415
-
-    with path.open("rb") as content, tempfile.TemporaryFile() as out:
-        found = take_in(content, path.name, DETECT_ALL, out, lambda _rows: None)
+    with (
+        path.open("rb") as content,
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryFile() as out,
+    ):
+        found = parser_process.take_in(
+            content,
+            path.name,
+            DETECT_ALL,
+            out,
+            limits=parser_process.Limits(),
+            folder=Path(folder),
+            progress=lambda _rows: None,
+            tick=lambda: None,
+        )
     assert not found.refusal, found.refusal
 
 
@@ -133,7 +146,7 @@ READERS: dict[str, Callable[[Path], None]] = {
     "json.loads a line": _json_lines,
     "json.load": _json_array,
     "calamine": _calamine,
-    "intake": _intake,
+    INTAKE: _intake,
 }
 
 
