@@ -35,7 +35,9 @@ def test_row_numbers_of_earlier_versions_are_read() -> None:
     assert len(blob.open_items) == 3
 
 
-@pytest.mark.parametrize("stored", [b"", b"2", b"2-x", b"1-200", b"2-3,", b"\x00"])
+@pytest.mark.parametrize(
+    "stored", [b"", b"2", b"2-x", b"1-200", b"1-99999999999999999999", b"2-3,", b"\x00"]
+)
 def test_damaged_row_numbers_are_unreadable(stored: bytes) -> None:
     blob = BatchBlob(payload=pack(b"{}"), rows=stored)
 
