@@ -417,6 +417,7 @@ def test_job_that_only_updates_creates_nothing(harness: Harness) -> None:
     rows = gadgets(3)
     rows[0]["price"] = "100"
     job = harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID, only_existing=True)
+    comparisons.skip(job)
 
     with pytest.raises(NotPossibleNow, match="Compare its rows"):
         actions.launch(job, by=None)
