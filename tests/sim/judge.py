@@ -150,7 +150,10 @@ def what_is_new_is_known(history: History) -> Iterator[str]:
             each for each in versions if each.writer != row.tag and each.at < max(own)
         ]
         seen = [each for each in before if each.at < min(own) - lag]
-        if row.outcome == "created" and seen and seen[-1].values is not None:
+        # The read may have seen any state since then.
+        possible = [*seen[-1:], *before[len(seen) :]]
+        was_there = all(each.values is not None for each in possible)
+        if row.outcome == "created" and seen and was_there:
             yield f"{row.tag} {row.key} is reported as created, its record was there"
         if row.outcome == "updated" and not before:
             yield f"{row.tag} {row.key} is reported as updated, it created its record"
