@@ -159,9 +159,9 @@ def sends_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
     next_planned = sql.next_planned
 
     def never_unconfirmed(
-        job_id: int, number: int, blocked: Sequence[RowRange], *, first_only: bool
+        job_id: int, number: int, blocked: Sequence[RowRange], **which: bool
     ) -> list[Batch]:
-        planned = next_planned(job_id, number, blocked, first_only=first_only)
+        planned = next_planned(job_id, number, blocked, **which)
         return [
             batch
             for batch in planned
