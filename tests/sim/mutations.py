@@ -95,9 +95,10 @@ MUTANTS = (
     ),
     Mutant(
         "content is not compared",
-        f"{DELIVERY}/comparison.py",
-        "    return all(is_same(value, record.fields.get(key)) for key, value in fields.items())\n",
-        "    return True\n",
+        "jobsui/jobs/mapping/comparison.py",
+        "        likeness(value, record.fields.get(key)) is not Likeness.DIFFERENT\n"
+        "        for key, value in fields.items()\n",
+        "        True for _ in fields\n",
         profile="foreign record",
     ),
     Mutant(
@@ -444,8 +445,8 @@ MUTANTS = (
     Mutant(
         "the window of an object is not kept",
         f"{DELIVERY}/driver.py",
-        "        object_room = self.objects.room(self._in_flight())\n",
-        "        object_room: dict[str, int] = {}\n",
+        "self.objects.room(self._in_flight()),",
+        "{},",
         test=f"{TESTS}/test_object_windows.py::test_no_more_batches_run_than_the_window_of_their_object",
     ),
     Mutant(
