@@ -32,7 +32,8 @@ test: $(VENV)/.dev ## run all tests, including those in a browser
 test-postgres: $(VENV)/.dev ## test engine, pages and processes on PostgreSQL and Redis
 	$(RUN) tools/servers.py -- $(PYTEST) $(or $(TESTS),$(ON_SERVERS))
 
-ON_SERVERS := tests/jobs tests/connections tests/web \
+# test_budgets.py opens every page. The other tests of pages would take minutes more.
+ON_SERVERS := tests/jobs tests/connections tests/web/test_budgets.py \
 	$(addprefix tests/acceptance/test_,two_hosts.py faults_of_ours.py faults_of_zendesk.py)
 
 check: $(VENV)/.dev ## run the static checks
