@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +13,10 @@ from jobsui.jobs.control import drafts, pruning
 from jobsui.jobs.control.pruning import Pruner
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.options import Match, Options
 from jobsui.jobs.models import File, Job
 from jobsui.jobs.preparation import checker
-from tests.factories import make_file, make_user
+from tests.factories import make_file, make_object, make_user
 from tests.jobs.control_jobs import ROWS, checked, planned
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +55,54 @@ def test_new_mapping_requires_another_check(
     assert job.mapping == {"external_id": "external_id"}
     assert job.options["blank"] == "clear"
     assert job.options["prefix"] == prefix
+
+
+CHOSEN = Options(
+    blank="clear",
+    compare=True,
+    only_existing=True,
+    keep_undo=True,
+    refuse_changed="strict",
+    match=Match(only_in_account="delete"),
+)
+
+
+@pytest.mark.parametrize(
+    ("object_key", "action", "kept"),
+    [
+        ("gadget", Action.UPSERT_BY_EXTERNAL_ID, CHOSEN),
+        ("widget", Action.UPSERT_BY_EXTERNAL_ID, replace(CHOSEN, match=None)),
+        ("gadget", Action.UPDATE, replace(CHOSEN, only_existing=False, match=None)),
+        ("gadget", Action.CREATE, Options(blank="clear", compare=True)),
+    ],
+)
+def test_options_that_do_not_apply_to_another_target_are_reset(
+    gadget: CustomObject, object_key: str, action: Action, kept: Options
+) -> None:
+    make_object(gadget.connection, "widget")
+    job = checked(gadget)
+    prefix = job.options["prefix"]
+    drafts.set_mapping(job, job.mapping, CHOSEN, by=None)
+
+    drafts.set_target(job, job.connection, object_key, action, by=None)
+
+    job.refresh_from_db()
+    assert Options.from_json(job.options) == replace(kept, prefix=prefix)
+
+
+def test_rows_without_external_id_get_one_after_another_action_again(
+    gadget: CustomObject,
+) -> None:
+    job = checked(gadget)
+    drafts.set_target(job, job.connection, "gadget", Action.CREATE, by=None)
+    drafts.set_mapping(
+        job, {"name": "name"}, Options(generate_external_ids=False), by=None
+    )
+
+    drafts.set_target(job, job.connection, "gadget", Action.UPDATE, by=None)
+
+    job.refresh_from_db()
+    assert Options.from_json(job.options).generate_external_ids
 
 
 def test_launched_job_cannot_be_edited(

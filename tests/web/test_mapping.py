@@ -1,10 +1,12 @@
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import ColumnFacts, Job
 from tests.conftest import TaskQueue
 from tests.factories import make_connection, make_object
@@ -125,6 +127,29 @@ def test_mapping_is_saved_and_checked(
     assert job.mapping == {"external_id": "external_id", "price": "field:seats"}
     assert job.options["blank"] == "clear"
     assert task_queue == [("check_job", (job.pk,))]
+
+
+def test_options_that_the_page_does_not_show_stay(operator: Client) -> None:
+    others = {
+        "invalid": "skip",
+        "warnings": "skip",
+        "generate_external_ids": True,
+        "compare": True,
+        "keep_undo": True,
+        "refuse_changed": "strict",
+        "match": {"only_in_account": "delete", "max_records": 5},
+    }
+    job = stages.draft()
+    stages.changed(job, options=job.options | others)
+
+    operator.post(
+        path(job, "map/"),
+        {"source_external_id": "external_id", "blank": "clear", "then": "save"},
+    )
+
+    before = Options.from_json(job.options | others)
+    after = Options.from_json(Job.objects.get().options)
+    assert after == replace(before, blank="clear")
 
 
 def test_saving_the_draft_starts_no_check(operator: Client) -> None:

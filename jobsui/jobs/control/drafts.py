@@ -110,14 +110,18 @@ def set_target(
 ) -> None:
     """Choose another connection, object or action for a draft, and another file if one
     is given, to which its corrections do not apply. Its mapping stays with the same object
-    and action, even if the new file lacks some of its columns. Raises
-    NotPossibleNow once launched, and UploadRefused when the new file's content was
+    and action, even if the new file lacks some of its columns. Otherwise options that do not
+    apply to the action are reset, and what to do with the records that only the account has.
+    Raises NotPossibleNow once launched, and UploadRefused when the new file's content was
     deleted."""
     if file is not None:
         _require_kept(file)
     replaced = job.file
     target = (connection.pk, object_key, action)
     is_same_target = target == (job.connection_id, job.object_key, job.action)
+    options = Options.from_json(job.options)
+    if not is_same_target:
+        options = replace(options.for_action(Action(action)), match=None)
     changed = lifecycle.edit_draft(
         job,
         by=by,
@@ -128,6 +132,7 @@ def set_target(
         file=file or job.file,
         mapping=job.mapping if is_same_target else {},
         rules=job.rules if is_same_target else {},
+        options=job.options | options.to_json(),
         saved_mapping=job.saved_mapping if is_same_target else None,
         # Another file has no rows of the parent.
         parent=None if file else job.parent,

@@ -1,8 +1,10 @@
 """How the rows of a job are read."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
+
+from jobsui.jobs.enums import Action
 
 UNDO_ROWS = "undo_rows"
 """The option of an undo with the rows that were chosen, as RowRanges; without it, all are
@@ -72,3 +74,16 @@ class Options:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def for_action(self, action: Action) -> Self:
+        """Those that do not apply to the action have their defaults."""
+        has_key = bool(action.key)
+        is_matched = action is Action.UPSERT_BY_EXTERNAL_ID
+        return replace(
+            self,
+            generate_external_ids=self.generate_external_ids or has_key,
+            only_existing=self.only_existing and is_matched,
+            keep_undo=self.keep_undo and has_key,
+            refuse_changed=self.refuse_changed if has_key else "off",
+            match=self.match if is_matched else None,
+        )

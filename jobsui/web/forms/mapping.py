@@ -1,6 +1,7 @@
 """The forms of the mapping: which column fills which target, and how cells are read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -117,7 +118,9 @@ class MappingForm(DressedForm):
         mapping: Mapping[str, str],
         options: Options,
     ) -> None:
-        """`mapping`: {column: target key} that is shown until a person chooses."""
+        """`mapping`: {column: target key} that is shown until a person chooses. `options`:
+        those of the draft."""
+        self._options = options
         self.labels = column_labels(columns)
         self.targets = targets
         column_of = {key: column for column, key in mapping.items()}
@@ -161,6 +164,9 @@ class MappingForm(DressedForm):
         column = one_line(self.data.get(SUGGESTED + target.key, ""))
         return bool(column) and column == one_line(self.source(target).value() or "")
 
+    def clean_decimal_mark(self) -> str:
+        return self.cleaned_data["decimal_mark"] or "auto"
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         for column, targets in self._targets_by_column(cleaned).items():
@@ -198,10 +204,15 @@ class MappingForm(DressedForm):
         }
 
     def options(self) -> Options:
-        generates = bool(self.cleaned_data.get("generate_external_ids"))
-        return Options(
-            blank=self.cleaned_data.get("blank", "skip"),
-            decimal_mark=self.cleaned_data.get("decimal_mark") or "auto",
-            generate_external_ids=generates,
-            only_existing=bool(self.cleaned_data.get("only_existing")),
-        )
+        """Those of the draft, with what was chosen here."""
+        chosen = {
+            name: self.cleaned_data[name]
+            for name in (
+                "blank",
+                "decimal_mark",
+                "generate_external_ids",
+                "only_existing",
+            )
+            if name in self.fields
+        }
+        return replace(self._options, **chosen)

@@ -59,7 +59,7 @@ def _save(request: HtmxRequest, job: Job, form: MappingForm) -> HttpResponse:
     then, _, target = request.POST.get("then", "").partition(" ")
     if then != "rule" or _is_changed(job, form, rules):
         mapping = form.mapping()
-        options = _chosen_options(job, form)
+        options = form.options()
         drafts.set_mapping(job, mapping, options, by=request.user, rules=rules)
     match then:
         case "save":
@@ -88,22 +88,13 @@ def _rules(job: Job, form: MappingForm) -> dict[str, Rule]:
     return rules
 
 
-def _chosen_options(job: Job, form: MappingForm) -> Options:
-    """Whether to compare is not chosen here."""
-    compare = Options.from_json(job.options).compare
-    return replace(form.options(), compare=compare)
-
-
 def _is_changed(job: Job, form: MappingForm, rules: dict[str, Rule]) -> bool:
     """Whether the form differs from what the draft has."""
-    stored = Options.from_json(job.options)
-    chosen = _chosen_options(job, form)
-    own_options = replace(stored, prefix="", invalid="stop")
     own_rules = {key: rule for key, rule in rules.items() if rule != NO_RULE}
     return (
         form.mapping() != job.mapping
         or own_rules != rules_of(job.rules)
-        or chosen != own_options
+        or form.options() != Options.from_json(job.options)
     )
 
 
