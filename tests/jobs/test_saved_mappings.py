@@ -40,7 +40,7 @@ def mapped(gadget: CustomObject, **file_fields: Any) -> Job:
         UPSERT,
         make_file(OCTOBER, **file_fields),
         by=None,
-        options=Options(blank="clear", invalid="skip"),
+        options=Options(blank="clear", invalid="skip", warnings="skip"),
     )
     options = Options.from_json(job.options)
     drafts.set_mapping(job, dict(MAPPING), options, by=None, rules=RULES)
@@ -88,6 +88,7 @@ def test_saved_mapping_keeps_what_lasts(gadget: CustomObject) -> None:
     assert mapping.file_settings == {"encoding": "cp1252", "delimiter": ";"}
     assert mapping.options["blank"] == "clear"
     assert "invalid" not in mapping.options
+    assert "warnings" not in mapping.options
     assert "prefix" not in mapping.options
 
 

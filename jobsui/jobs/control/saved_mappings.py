@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MAX_OFFERS = 5
 LARGE_COLUMNS = ("columns", "rules", "fields")
 """Lists do not show them."""
-OF_ONE_FILE = ("prefix", "invalid", "match")
+OF_ONE_FILE = ("prefix", "invalid", "warnings", "match")
 """Members of the options that are decided for each file."""
 
 
