@@ -176,6 +176,7 @@ def checked(
     by: "User | None" = None,
     invalid: Literal["stop", "skip"] = "stop",
     compare: bool = False,
+    only_existing: bool = False,
 ) -> Iterator[Job]:
     """The file as a draft with all rows checked. The draft is discarded at the end of
     the block, unless it was launched. Raises CommandError and the engine's errors."""
@@ -194,6 +195,7 @@ def checked(
             invalid=invalid,
             generate_external_ids=options["generate_external_ids"],
             compare=compare,
+            only_existing=only_existing,
         ),
     )
     bar = ProgressBar(command.stderr)

@@ -245,6 +245,31 @@ def test_changes_are_refused_after_a_comparison_only(
     )
 
 
+def test_only_existing_records_are_updated(harness: Harness, file: Write) -> None:
+    path = file(compared_gadgets(harness))
+
+    ran = runjob(path, "--only-existing", "--wait", action=UPSERT)
+
+    assert ran.status == 1
+    assert ran.lines[0] == "Completed: 1 updated, 2 unchanged, 2 failed of 5 rows."
+    assert set(harness.records()) == {"g-1", "g-2", "g-3"}
+
+
+def test_only_an_upsert_by_external_id_leaves_new_records_out(
+    harness: Harness, file: Write
+) -> None:
+    harness.object()
+
+    ran = runjob(file(gadgets(1)), "--only-existing", action="update")
+
+    assert ran.status == 2
+    assert ran.err == (
+        "--only-existing is for the action create_or_update_by_external_id. Leave it out: an "
+        "update creates no records.\n"
+    )
+    assert nothing_is_left()
+
+
 def test_new_records_are_not_compared(harness: Harness, file: Write) -> None:
     harness.object()
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from jobsui.connections.models import Connection
-from jobsui.jobs.control import drafts, retries
+from jobsui.jobs.control import drafts, retries, undo
 from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.live.row_ranges import RowRanges
+from jobsui.jobs.mapping.options import Match
 from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import checker, item_uploads, planner
 from tests.web import stages
@@ -439,6 +442,66 @@ def test_compared_job_is_compared_again(operator: Client, run: Run) -> None:
 
 
 @pytest.mark.usefixtures("client")
+def test_options_of_the_job_are_asked_for(operator: Client, run: Run) -> None:
+    job = stages.settled()
+    chosen = {"warnings": "skip", "only_existing": True, "keep_undo": True}
+    Job.objects.update(options=job.options | chosen)
+
+    texts = shown(operator, job)
+    calls = {name: run(texts[name]) for name in ("rest", "command")}
+
+    options = json.loads(calls["rest"][1][1] or "")["options"]
+    assert options == {"blank": "skip", "invalid": "skip"} | chosen
+    [(words, _)] = calls["command"]
+    assert words[words.index("--warnings") + 1] == "skip"
+    assert {"--only-existing", "--keep-undo"} <= set(words)
+
+
+def test_job_that_makes_the_account_match_is_asked_for_by_the_rest_api(
+    operator: Client, run: Run
+) -> None:
+    job = stages.settled()
+    match = asdict(Match(only_in_account="delete", max_records=5))
+    Job.objects.update(options=job.options | {"match": match})
+
+    texts = shown(operator, job)
+    options = json.loads(run(texts["rest"])[1][1] or "")["options"]
+
+    assert options["match"] == match
+    assert set(texts) == {"rest", "drop-in"}
+
+
+def test_first_items_of_a_compared_job_have_the_action_of_their_batch(
+    operator: Client, run: Run
+) -> None:
+    job = stages.planned()
+    job.batches.update(own_action=Action.UPDATE)
+
+    [(_, body)] = run(shown(operator, job)["drop-in"])
+
+    assert json.loads(body or "")["job"]["action"] == "update"
+
+
+def test_undo_is_asked_for_of_the_job_before_it(operator: Client, run: Run) -> None:
+    parent = stages.settled()
+    rows = RowRanges([(2, 2), (4, 9)])
+    fields = ["name", "custom_object_fields.price"]
+    draft = undo.create(parent, by=None, rows=rows, fields=fields)
+    job = stages.changed(draft, state=JobState.QUEUED)
+
+    texts = shown(operator, job)
+    [(arguments, body)] = run(texts["rest"])
+
+    assert arguments[2] == f"{V1}jobs/{parent.code}/undo"
+    assert json.loads(body or "") == {
+        "rows": ["2-2", "4-9"],
+        "fields": ["price", "name"],
+        "launch": True,
+    }
+    assert set(texts) == {"rest"}
+    assert "This job undoes another job" in operator.get(f"/jobs/{job.code}/api/").text
+
+
 def test_addresses_are_those_of_this_server(operator: Client, settings: Any) -> None:
     job = stages.settled()
     settings.ALLOWED_HOSTS = ["jobs.example.com"]

@@ -7,22 +7,24 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
 from jobsui.files.dialect import DELIMITERS
 from jobsui.files.encoding import UTF8
 from jobsui.jobs.enums import Action, ParentRows
+from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import api_name, schema_of, targets_for
 from jobsui.jobs.mapping.matching import suggest
-from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS, Options
 from jobsui.jobs.mapping.row_reader import Item, RowReader, cell_readers
 from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.mapping.types import ValueProblem
 from jobsui.jobs.models import BatchBlob, File, Job
 from jobsui.jobs.models.batch import Unreadable
+from jobsui.jobs.records.compare import FIELDS
 
 MAPPING_FILE = "mapping.json"
 SAMPLE_SIZE = 2
@@ -31,6 +33,12 @@ BEARER = '-H "Authorization: Bearer $JOBSUI_TOKEN"'
 BASIC = '-u "api/token:$JOBSUI_TOKEN"'
 NEXT = " \\\n  "
 """Between the words of a command over several lines."""
+CALLS = {
+    ParentRows.FAILED: "retry",
+    ParentRows.UNSENT: "continue",
+    ParentRows.UNDONE: "undo",
+}
+"""{rows of the parent: what a program asks of the parent for a job with them}."""
 PRINT_ID = """python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'"""
 
 
@@ -39,18 +47,31 @@ class Snippets:
     rest: str
     command: str
     """For runjob. "" when runjob cannot run the job: it takes whole files with
-    columns."""
+    columns, and does not make the account match them."""
     drop_in: str
+    """"" for an undo: the endpoint does what Zendesk's own one can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    action: Action
+    """What a request with these items does: a compared job has batches of several actions."""
+    items: list[Any]
 
 
 def for_job(job: Job, base: str) -> Snippets:
     """`base`: the address of this server's home page, such as
     "https://jobs.example.com/"."""
+    if job.parent and job.parent_rows == ParentRows.UNDONE:
+        return Snippets(
+            rest=_rest_of_parent(job, job.parent, base), command="", drop_in=""
+        )
     sample = _sample(job)
     is_whole_file = not job.parent_id and not job.file.is_raw_items
+    is_match = Options.from_json(job.options).match is not None
     return Snippets(
-        rest=_rest(job, base, sample),
-        command=_runjob(job) if is_whole_file else "",
+        rest=_rest(job, base, sample.items),
+        command=_runjob(job) if is_whole_file and not is_match else "",
         drop_in=_drop_in(job, base, sample),
     )
 
@@ -94,11 +115,17 @@ def _rest(job: Job, base: str, sample: list[Any]) -> str:
 
 def _rest_of_parent(job: Job, parent: Job, base: str) -> str:
     """A job that sends rows of another job."""
-    is_retry = job.parent_rows == ParentRows.FAILED
-    action = "retry" if is_retry else "continue"
-    cause = {"cause": job.cause_id} if job.cause_id else {}
+    action = CALLS[ParentRows(job.parent_rows)]
+    chosen: dict[str, Any] = {"cause": job.cause_id} if job.cause_id else {}
+    if UNDO_ROWS in job.options:
+        rows = RowRanges.from_json(job.options[UNDO_ROWS])
+        chosen["rows"] = [f"{first}-{last}" for first, last in rows.ranges]
+    if UNDO_FIELDS in job.options:
+        chosen["fields"] = [
+            name.removeprefix(f"{FIELDS}.") for name in job.options[UNDO_FIELDS]
+        ]
     address = f"{base}api/v1/jobs/{parent.code}/{action}"
-    return post(address, BEARER, _json(cause | {"launch": True}))
+    return post(address, BEARER, _json(chosen | {"launch": True}))
 
 
 def _rest_of_items(job: Job, base: str, sample: list[Any]) -> str:
@@ -162,6 +189,8 @@ def _runjob(job: Job) -> str:
     is_compared = options.compare or options.refuse_changed != "off"
     if is_compared and Action(job.action).key:
         words.append("--compare")
+    if options.only_existing:
+        words.append("--only-existing")
     if options.keep_undo:
         words.append("--keep-undo")
     return before + NEXT.join([*words, "--wait"])
@@ -178,7 +207,7 @@ def _runjob_options(job: Job) -> Iterator[tuple[str, str]]:
         yield name.replace("_", "-"), shown
     defaults = Options().to_json()
     chosen = _options(job)
-    for name in ("blank", "invalid", "decimal_mark", "refuse_changed"):
+    for name in ("blank", "invalid", "warnings", "decimal_mark", "refuse_changed"):
         if chosen.get(name, defaults[name]) != defaults[name]:
             yield name.replace("_", "-"), chosen[name]
     if job.rules:
@@ -192,19 +221,21 @@ def _runjob_options(job: Job) -> Iterator[tuple[str, str]]:
             yield "map", f"{column}={field}"
 
 
-def _drop_in(job: Job, base: str, sample: list[Any]) -> str:
+def _drop_in(job: Job, base: str, sample: Sample) -> str:
     url = f"{base}api/v2/custom_objects/{quote(job.object_key, safe='')}/jobs"
-    return post(url, BASIC, _json({"job": {"action": job.action, "items": sample}}))
+    body = {"job": {"action": sample.action, "items": sample.items}}
+    return post(url, BASIC, _json(body))
 
 
-def _sample(job: Job) -> list[Any]:
-    """Its first items as they were planned. Before that, and after these were deleted,
-    the items made of the sample of its file."""
+def _sample(job: Job) -> Sample:
+    """Of its first batch as it was planned. Before that, and after its items were deleted,
+    of the sample of its file."""
     first = BatchBlob.objects.filter(batch__job=job, batch__seq=1)
-    planned = first.exclude(payload=b"").first()
+    planned = first.exclude(payload=b"").select_related("batch").first()
     if planned:
+        own = planned.batch.own_action or job.action
         with suppress(Unreadable):
-            return planned.items[:SAMPLE_SIZE]
+            return Sample(Action(own), planned.items[:SAMPLE_SIZE])
     options = Options.from_json(job.options)
     reader = RowReader(
         schema_of(job),
@@ -217,7 +248,7 @@ def _sample(job: Job) -> list[Any]:
     )
     results = (reader.read((number, cells)) for number, cells in job.file.sample)
     items = [json.loads(item.json) for item in results if isinstance(item, Item)]
-    return items[:SAMPLE_SIZE]
+    return Sample(Action(job.action), items[:SAMPLE_SIZE])
 
 
 def _file_settings(file: File) -> dict[str, str]:
@@ -238,6 +269,8 @@ def _options(job: Job) -> dict[str, Any]:
     """In the form of the REST API."""
     options = Options.from_json(job.options)
     found: dict[str, Any] = {"blank": options.blank, "invalid": options.invalid}
+    if options.warnings != "send":
+        found["warnings"] = options.warnings
     if options.decimal_mark != "auto":
         found["decimal_mark"] = options.decimal_mark
     if not options.generate_external_ids:
@@ -250,6 +283,8 @@ def _options(job: Job) -> dict[str, Any]:
         found["refuse_changed"] = options.refuse_changed
     if options.only_existing:
         found["only_existing"] = True
+    if options.match is not None:
+        found["match"] = asdict(options.match)
     return found
 
 

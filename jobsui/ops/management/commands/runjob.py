@@ -47,6 +47,14 @@ class Command(TerminalCommand):
             help="compare the rows with their records in Zendesk, and send only what differs",
         )
         parser.add_argument(
+            "--only-existing",
+            action="store_true",
+            help=(
+                "with create_or_update_by_external_id: update records and create none. Rows "
+                "without a record fail and are not sent. Implies --compare"
+            ),
+        )
+        parser.add_argument(
             "--keep-undo",
             action="store_true",
             help=(
@@ -109,7 +117,13 @@ class Command(TerminalCommand):
     def _launch(self, options: dict[str, Any]) -> Job:
         user = lookup.user(options["user"]) if options["user"] else None
         invalid = options["invalid"]
-        compare = options["compare"]
+        only_existing = options["only_existing"]
+        compare = options["compare"] or only_existing
+        if only_existing and options["action"] != Action.UPSERT_BY_EXTERNAL_ID:
+            raise command_error(
+                "--only-existing is for the action create_or_update_by_external_id. Leave it "
+                "out: an update creates no records."
+            )
         if compare and not Action(options["action"]).key:
             raise command_error(
                 "New records have no record in Zendesk to be compared with. "
@@ -121,7 +135,12 @@ class Command(TerminalCommand):
                 "--refuse-changed needs what the records held before. Add --compare."
             )
         with file_check.checked(
-            self, options, by=user, invalid=invalid, compare=compare
+            self,
+            options,
+            by=user,
+            invalid=invalid,
+            compare=compare,
+            only_existing=only_existing,
         ) as draft:
             self._write_problems(draft, as_json=options["json"])
             if draft.rows_invalid and invalid == "stop":
