@@ -10,8 +10,9 @@ import pytest
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Job
-from jobsui.jobs.preparation.key_damage import MAX_REQUESTS, KeyDamage
-from jobsui.jobs.preparation.key_sample import SampledRow
+from jobsui.jobs.preparation.key_damage.diagnosis import diagnose
+from jobsui.jobs.preparation.key_damage.look_ups import MAX_REQUESTS, LookUps
+from jobsui.jobs.preparation.sampled_rows import SampledRow
 from jobsui.zendesk.payloads import Record
 from tests.factories import make_connection, make_job, make_object
 
@@ -52,10 +53,12 @@ class World:
     """By the names of their connections."""
 
     def find(self, rows: Sequence[SampledRow]) -> dict[str, Any] | None:
-        damage = KeyDamage(self.job, self.account.look_up, self._look_up_elsewhere)
-        found = damage.find(rows)
-        assert damage.requests <= MAX_REQUESTS
-        return found
+        look_ups = LookUps(
+            self.job.connection, self.account.look_up, self._look_up_elsewhere
+        )
+        found = diagnose(self.job, rows, look_ups)
+        assert look_ups.requests <= MAX_REQUESTS
+        return found.notice
 
     def _look_up_elsewhere(
         self, connection: Connection, key: str, values: Sequence[str]

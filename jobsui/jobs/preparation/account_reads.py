@@ -18,7 +18,10 @@ from jobsui.jobs.mapping.field_targets import api_name, schema_of
 from jobsui.jobs.mapping.json_texts import decoded, encoded
 from jobsui.jobs.mapping.key_rewritings import ENOUGH
 from jobsui.jobs.models import AccountFacts, Job
-from jobsui.jobs.preparation.key_damage import MIN_KEYS, KeyDamage
+from jobsui.jobs.preparation.key_damage import diagnosis
+from jobsui.jobs.preparation.key_damage.diagnosis import MIN_KEYS
+from jobsui.jobs.preparation.key_damage.look_ups import LookUps
+from jobsui.jobs.preparation.key_damage.notices import KEY_LABELS
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import SHOWN_LISTS
@@ -45,7 +48,6 @@ MAX_NAMES = 10
 """One request each."""
 NUMBER = re.compile("[1-9][0-9]{0,17}")
 """IDs of users, organizations and tickets."""
-KEY_LABELS = {"id": "Zendesk IDs", "external_id": "external IDs", "name": "names"}
 
 
 class _Unavailable(Exception):
@@ -168,13 +170,15 @@ class _Reader:
         return len(self._existing_records) < ENOUGH * wanted
 
     def _find_damage(self) -> None:
-        damage = KeyDamage(self._job, self._look_up, self._look_up_elsewhere)
+        look_ups = LookUps(self._job.connection, self._look_up, self._look_up_elsewhere)
         keys = [decoded(content) for content in self._sample.keys.found]
-        damage.add_known(keys, self._existing_records)
-        if notice := damage.find(self._sample.rows_of_file()):
-            self.facts.notices.insert(0, notice)
-        if damage.is_unproven:
-            self._note_deletions(damage.share)
+        look_ups.add_known(self._action.key, keys, self._existing_records)
+        rows = self._sample.rows_of_file()
+        found = diagnosis.diagnose(self._job, rows, look_ups)
+        if found.notice:
+            self.facts.notices.insert(0, found.notice)
+        if found.unproven_share is not None:
+            self._note_deletions(found.unproven_share)
 
     def _note_deletions(self, share: float) -> None:
         """How much of the object a file with nothing but keys would delete. `share`: of its

@@ -1,10 +1,8 @@
-"""Rows from all over a file with their key, their item and their cells: for what only the
-account knows about the keys. Workers only: it imports pyarrow."""
+"""Reads rows from all over a file. Workers only: it imports pyarrow."""
 
 import json
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -16,24 +14,13 @@ from jobsui.jobs.enums import Action
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import staged_rows
 from jobsui.jobs.preparation.job_blocks import JobBlock, JobReader
+from jobsui.jobs.preparation.sampled_rows import SampledRow, spread
 
 MAX_ROWS = 200
 MAX_BLOCKS = 20
 """Opening one costs some milliseconds."""
 SPARE = 3
 """How many times the rows are read that are needed, because some are not sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampledRow:
-    text: str
-    """What the cell of the key has."""
-    key: str
-    """What it becomes by the mapping."""
-    item: Any
-    """As it would be sent."""
-    texts: tuple[str, ...]
-    """The cells of all columns of the file."""
 
 
 def read(job: Job) -> list[SampledRow]:
@@ -47,13 +34,13 @@ def read(job: Job) -> list[SampledRow]:
         return []
     with staged_rows.open_staged(job.file) as staged:
         found = {row.key: row for row in _read(job, staged, column)}
-    return _spread(list(found.values()), MAX_ROWS)
+    return spread(list(found.values()), MAX_ROWS)
 
 
 def _read(job: Job, staged: Staged, column: str) -> Iterator[SampledRow]:
     reader = JobReader(job, staged.columns)
     index = staged.columns.index(column)
-    entries = _spread([entry for entry in staged.entries if entry.rows], MAX_BLOCKS)
+    entries = spread([entry for entry in staged.entries if entry.rows], MAX_BLOCKS)
     for entry in entries:
         wanted = math.ceil(SPARE * MAX_ROWS / len(entries))
         block = _some_rows(staged.block(entry), wanted)
@@ -90,10 +77,3 @@ def _some_rows(block: Block, wanted: int) -> Block:
     step = max(1, count // wanted)
     is_wanted = pa.array([place % step == 0 for place in range(count)], pa.bool_())
     return staged_rows.filtered(block, is_wanted)
-
-
-def _spread[T](found: Sequence[T], limit: int) -> list[T]:
-    """At most `limit` of them, from all over."""
-    if len(found) <= limit:
-        return list(found)
-    return [found[index * len(found) // limit] for index in range(limit)]

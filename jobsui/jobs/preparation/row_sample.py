@@ -12,13 +12,13 @@ from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import key_sample
 from jobsui.jobs.preparation.account_reads import MAX_NAMES
 from jobsui.jobs.preparation.job_blocks import JobBlock
-from jobsui.jobs.preparation.key_sample import SampledRow
 from jobsui.jobs.preparation.row_warnings import (
     clears,
     contents,
     lacks,
     required_for_new,
 )
+from jobsui.jobs.preparation.sampled_rows import SampledRow
 from jobsui.zendesk.payloads import Schema
 
 MAX_KEYS = 1000
