@@ -86,14 +86,22 @@ def sizes() -> Sizes:
 
 def _old_values(kind: Kind, now: datetime) -> KeptKind:
     """Of jobs that have ended. Their sizes are exact."""
-    kept = retention.due_jobs(kind, now).filter(image_bytes__gt=0)
+    kept = retention.due_jobs(kind, now).filter(image_bytes__gt=0).order_by()
     before = retention.cutoff(kind, now)
-    due = kept.filter(finished_at__lt=before) if before else kept.none()
-    totals = due.order_by().aggregate(number=Count("pk"), size=Sum("image_bytes"))
-    stored = kept.order_by().aggregate(size=Sum("image_bytes"))["size"]
-    oldest = kept.values_list("finished_at", flat=True).first()
-    due_bytes = totals["size"] or 0
-    return _kind(kind, stored or 0, totals["number"], due_bytes, oldest)
+    is_due = Q(finished_at__lt=before) if before else Q(pk__in=[])
+    totals = kept.aggregate(
+        size=Sum("image_bytes"),
+        due=Count("pk", filter=is_due),
+        due_size=Sum("image_bytes", filter=is_due),
+        oldest=Min("finished_at"),
+    )
+    return _kind(
+        kind,
+        totals["size"] or 0,
+        totals["due"],
+        totals["due_size"] or 0,
+        totals["oldest"],
+    )
 
 
 def _kept(kind: Kind, per_batch: dict[Kind, float], now: datetime) -> KeptKind:
@@ -136,8 +144,9 @@ def _files(now: datetime) -> KeptKind:
     due_bytes = 0
     if before is not None:
         due_files = retention.due_files(before).order_by()
-        due = due_files.count()
-        due_bytes = due_files.aggregate(size=Sum("size"))["size"] or 0
+        totals = due_files.aggregate(number=Count("pk"), size=Sum("size"))
+        due = totals["number"]
+        due_bytes = totals["size"] or 0
     oldest = retention.due_files(now).first()
     last_use = None
     if oldest is not None:
@@ -192,12 +201,12 @@ def _database_size() -> tuple[int, int]:
         if connection.vendor != "sqlite":
             cursor.execute("SELECT pg_database_size(current_database())")
             return int(cursor.fetchone()[0]), 0
-        values = []
-        for name in ("page_size", "page_count", "freelist_count"):
-            cursor.execute(f"PRAGMA {name}")
-            values.append(int(cursor.fetchone()[0]))
-    page_size, pages, free = values
-    return page_size * pages, page_size * free
+        cursor.execute(
+            "SELECT page_size * page_count, page_size * freelist_count "
+            "FROM pragma_page_size, pragma_page_count, pragma_freelist_count"
+        )
+        size, free = cursor.fetchone()
+    return int(size), int(free)
 
 
 def _bytes_per_batch() -> dict[Kind, float]:
