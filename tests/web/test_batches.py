@@ -155,6 +155,24 @@ def test_batch_that_was_split_says_which_rows_each_attempt_carried(
     assert "Body: 100 items" in whole
 
 
+def test_batch_whose_rows_the_read_refused_was_not_split(operator: Client) -> None:
+    job = stages.settled(MANY)
+    Attempt.objects.create(
+        batch=Batch.objects.get(job=job, seq=1),
+        number=1,
+        epoch=1,
+        at=timezone.now(),
+        items=97,
+        last_item=96,
+        result="accepted",
+    )
+
+    text = visible(operator.get(f"/jobs/{job.code}/batches/1/").text)
+
+    assert "refused a whole request" not in text
+    assert "Body: all 100 items, of which 97 were sent" in text
+
+
 def test_batch_shows_the_warnings_of_its_responses(operator: Client) -> None:
     job = stages.settled()
     Attempt.objects.create(

@@ -45,8 +45,9 @@ class BatchDetails:
     rows: list[row_results.OutcomeRow]
     """Their cells are empty after the items were deleted; none after the results were."""
     last_rows: dict[int, int]
-    """{number of an attempt that left items for a later one: the file row of the last
-    item it carried}."""
+    """{number of an attempt that left items for a later one, because Zendesk refused a whole
+    request: the file row of the last item it carried}. Items that the read before an attempt
+    refused are not left."""
     bodies_notice: str
     """When the request and its responses were deleted, and why; "" if they are kept. The
     others are the same for what they name."""
@@ -165,12 +166,15 @@ def _lines(blob: BatchBlob, number: int) -> list[bytes]:
 
 
 def _last_rows(blob: BatchBlob, attempts: list[Attempt]) -> dict[int, int]:
-    rows = [row for row, _ in unreadable.stored_results(blob)]
-    return {
-        attempt.number: rows[attempt.last_item]
-        for attempt in attempts
-        if attempt.last_item < len(rows) - 1
-    }
+    stored = unreadable.stored_results(blob)
+    open_items = [index for index, (_, result) in enumerate(stored) if result is None]
+    furthest = max(open_items, default=-1)
+    found = {}
+    for attempt in reversed(attempts):
+        if attempt.last_item < furthest:
+            found[attempt.number], _ = stored[attempt.last_item]
+        furthest = max(furthest, attempt.last_item)
+    return found
 
 
 def _scheme(job: Job) -> str:
