@@ -14,6 +14,7 @@ MODULES = ROOT / "node_modules"
 VENDOR = ROOT / "static" / "vendor"
 ICONS = (
     "alert-triangle",
+    "arrow-back-up",
     "arrow-left",
     "arrow-right",
     "ban",
