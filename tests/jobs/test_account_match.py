@@ -155,6 +155,25 @@ def test_nothing_is_deleted_unless_it_is_chosen(harness: Harness) -> None:
     assert retries.unsent_rows(job) == 0
 
 
+def test_record_stays_left_out_when_the_account_is_listed_again(
+    harness: Harness,
+) -> None:
+    with_records(harness, 4)
+    job = harness.checked(gadgets(2), UPSERT)
+    read = compared(harness, job)
+    spared = _found(read)[1]
+    comparisons.leave_out(read, [spared.row], is_left_out=True)
+    # It gets another row number now.
+    harness.sandbox.delete_records("gadget", [record(3)])
+
+    again = compared(harness, job)
+
+    assert [(row.record_id, row.is_left_out) for row in _found(again)] == [
+        (spared.record_id, True)
+    ]
+    assert _found(again)[0].row != spared.row
+
+
 def test_limits_refuse_the_launch(harness: Harness) -> None:
     with_records(harness, 100)
     job = harness.checked(gadgets(97), UPSERT)

@@ -16,7 +16,7 @@ from jobsui.jobs.models import BatchImages, Job, ReadPage, RecordRead
 from jobsui.jobs.preparation import checker, planner
 from jobsui.jobs.records import images, keyed_reads
 from jobsui.jobs.records.compare import Image
-from jobsui.jobs.reports import row_results
+from jobsui.jobs.reports import compared_rows, row_results
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET, Harness, gadgets
 from tests.sandbox_server import Sandbox
@@ -312,6 +312,31 @@ def test_compared_delete_reports_what_is_gone(harness: Harness) -> None:
     assert job.counts["deleted"] == 2
     assert job.counts["unchanged"] == 1
     assert harness.records() == {}
+
+
+def test_rows_stay_left_out_when_they_are_compared_again(harness: Harness) -> None:
+    harness.object()
+    job = harness.checked(gadgets(300), Action.UPSERT_BY_EXTERNAL_ID)
+
+    comparisons.leave_out(compared(job), [2, 103, 301], is_left_out=True)
+    comparisons.leave_out(compared(job), [103], is_left_out=False)
+    last = compared(job)
+
+    assert compared_rows.left_out_rows(last, [2, 103, 301]) == {2, 301}
+    assert compared_rows.planned_rows(last).left_out == 2
+    assert last.left_out == {}
+
+
+def test_other_rows_of_a_draft_are_not_left_out(harness: Harness) -> None:
+    harness.object()
+    job = harness.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
+    comparisons.leave_out(compared(job), [2], is_left_out=True)
+    Job.objects.filter(pk=job.pk).update(checked_fingerprint="of other rows")
+    job.refresh_from_db()
+
+    other = compared(job)
+
+    assert compared_rows.left_out_rows(other, [2]) == set()
 
 
 def test_rows_left_out_are_not_sent(harness: Harness) -> None:

@@ -10,9 +10,15 @@ from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import history_index
 from jobsui.jobs.live.row_ranges import RowRanges
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import undone_rows
 from tests.harness import Harness, gadgets
+
+
+def current(draft: Job) -> RecordRead:
+    read = undo.current(draft)
+    assert read is not None
+    return read
 
 
 def finish(harness: Harness, job: Job) -> Job:
@@ -304,6 +310,35 @@ def test_rows_that_were_left_out_of_an_undo_stay(harness: Harness) -> None:
     assert planned.left_out == done.left_out == 1
     assert done.impossible == 0
     assert prices == {"g-1": 1.5, "g-2": 100, "g-3": 3.5}
+
+
+def test_rows_stay_left_out_when_the_records_are_read_again(harness: Harness) -> None:
+    harness.object()
+    make(harness, 3)
+    rows = [{"external_id": f"g-{n}", "price": "100"} for n in (1, 2, 3)]
+    rows[0]["name"] = "New 1"
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    draft = undo.create(job, by=None)
+    harness.task_queue.run_all()
+    comparisons.leave_out(current(draft), [2, 4], is_left_out=True)
+    planned = []
+
+    for fields in (["name"], ["custom_object_fields.price"], None):
+        undo.choose_fields(draft, fields, by=None)
+        harness.task_queue.run_all()
+        planned.append(undone_rows.planned(current(draft)))
+    comparisons.leave_out(current(draft), [4], is_left_out=False)
+    undo.read_again(draft, by=None)
+    harness.task_queue.run_all()
+    planned.append(undone_rows.planned(current(draft)))
+
+    # The job has changed the name of the first row only.
+    assert [(each.changes, each.left_out) for each in planned] == [
+        (0, 1),
+        (1, 2),
+        (1, 2),
+        (2, 1),
+    ]
 
 
 def test_choice_without_rows_is_not_launched(harness: Harness) -> None:

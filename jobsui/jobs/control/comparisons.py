@@ -9,7 +9,6 @@ from django.db.models import F
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.control import account_match
 from jobsui.jobs.enums import (
-    SENT,
     UNLAUNCHED,
     Action,
     JobState,
@@ -19,11 +18,10 @@ from jobsui.jobs.enums import (
 )
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.live import name_list
+from jobsui.jobs.live import left_out, name_list
 from jobsui.jobs.live.reads import end, fingerprint_of
 from jobsui.jobs.mapping.options import Options
-from jobsui.jobs.models import Job, ReadPage, RecordRead
-from jobsui.jobs.models.batch import pack_rows, unpack_rows
+from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.models.record_read import OPEN
 from jobsui.jobs.queueing import enqueue
 
@@ -104,7 +102,7 @@ def compared(jobs: Collection[Job]) -> set[int]:
 
 
 def start(job: Job, *, by: Actor) -> RecordRead:
-    """Compare all rows again. Raises NotPossibleNow."""
+    """Compare all rows again. Those that were left out stay so. Raises NotPossibleNow."""
     if job.state != JobState.READY:
         raise NotPossibleNow("Check the rows first: only valid rows are compared.")
     if job.parent_rows == ParentRows.UNDONE:
@@ -117,6 +115,8 @@ def start(job: Job, *, by: Actor) -> RecordRead:
     try:
         with transaction.atomic():
             own = RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE)
+            before = current(job)
+            kept = left_out.kept_of(before) if before else {}
             own.exclude(state__in=OPEN).delete()
             # Of rows as they were before the present check.
             for outdated in own.exclude(fingerprint=fingerprint_of(job)):
@@ -125,6 +125,7 @@ def start(job: Job, *, by: Actor) -> RecordRead:
                 job=job,
                 purpose=Purpose.COMPARE,
                 fingerprint=fingerprint_of(job),
+                left_out=kept,
                 created_by=person,
             )
             account_match.list_account(read)
@@ -223,22 +224,8 @@ def leave_out(read: RecordRead, rows: Collection[int], *, is_left_out: bool) -> 
         job = Job.objects.select_for_update().get(pk=read.job_id)
         if job.state != JobState.READY or read.state != ReadState.DONE:
             raise NotPossibleNow("The rows of this comparison can no longer be chosen.")
-        for row in sorted(rows):
-            page = read.pages.filter(first_row__lte=row, last_row__gte=row).first()
-            if page is not None:
-                _leave_out(page, row, is_left_out=is_left_out)
+        left_out.choose(read, sorted(rows), is_left_out=is_left_out)
         RecordRead.objects.filter(pk=read.pk).update(version=F("version") + 1)
-
-
-def _leave_out(page: ReadPage, row: int, *, is_left_out: bool) -> None:
-    blob = page.blob
-    left_out = set(unpack_rows(blob.left_out)) if blob.left_out else set()
-    verdicts = dict(zip(unpack_rows(blob.rows), bytes(blob.verdicts), strict=True))
-    if verdicts.get(row) not in SENT:
-        return
-    changed = left_out | {row} if is_left_out else left_out - {row}
-    blob.left_out = pack_rows(sorted(changed)) if changed else b""
-    blob.save(update_fields=["left_out"])
 
 
 def _known_records(job: Job) -> int | None:

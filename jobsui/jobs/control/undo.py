@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from jobsui.jobs.enums import OVER, Action, JobState, ParentRows, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.live import left_out
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS, Options
 from jobsui.jobs.models import Job, RecordRead
@@ -90,7 +91,8 @@ def chosen_fields(undo: Job) -> frozenset[str] | None:
 
 
 def read_again(undo: Job, *, by: Actor) -> RecordRead:
-    """Read the records of a draft again. Raises NotPossibleNow."""
+    """Read the records of a draft again. Rows that were left out stay so. Raises
+    NotPossibleNow."""
     return _read_again(undo, by, lambda options: options)
 
 
@@ -98,7 +100,7 @@ def choose_fields(
     undo: Job, fields: Collection[str] | None, *, by: Actor
 ) -> RecordRead:
     """Put back only these values of records that were changed, or all (None). The records of
-    the draft are read again. Raises NotPossibleNow."""
+    the draft are read again, and rows that were left out stay so. Raises NotPossibleNow."""
     return _read_again(undo, by, lambda options: _with_choice(options, fields))
 
 
@@ -112,10 +114,12 @@ def _read_again(
             draft = Job.objects.select_for_update().get(pk=undo.pk)
             if draft.state != JobState.READY:
                 raise NotPossibleNow("This undo was already launched.")
+            before = current(undo)
+            kept = left_out.kept_of(before) if before else {}
             own = RecordRead.objects.filter(job=undo, purpose=Purpose.UNDO)
             own.exclude(state__in=OPEN).delete()
             draft.options = changed(draft.options)
-            read = _start(draft, person)
+            read = _start(draft, person, left_out=kept)
     except IntegrityError:
         raise NotPossibleNow("The records are being read already.") from None
     enqueue("divide_rows", read.pk)
@@ -166,11 +170,13 @@ def _with_choice(
     return others if fields is None else others | {UNDO_FIELDS: sorted(fields)}
 
 
-def _start(undo: Job, person: "User | None") -> RecordRead:
-    """In the transaction of the caller, who enqueues it."""
+def _start(undo: Job, person: "User | None", **fields: Any) -> RecordRead:
+    """In the transaction of the caller, who enqueues it. `fields`: of the read."""
     undo.checked_fingerprint = checker.fingerprint(undo)
     undo.save(update_fields=["options", "checked_fingerprint"])
-    return RecordRead.objects.create(job=undo, purpose=Purpose.UNDO, created_by=person)
+    return RecordRead.objects.create(
+        job=undo, purpose=Purpose.UNDO, created_by=person, **fields
+    )
 
 
 def _require_undoable(job: Job) -> None:

@@ -25,7 +25,7 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.jobs import account_client, leases, retention, sql
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
-from jobsui.jobs.live import account_listing, name_list, reasons, undo_rows
+from jobsui.jobs.live import account_listing, left_out, name_list, reasons, undo_rows
 from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.keys_of_file import KeysOfFile
 from jobsui.jobs.live.page_reading import READS, PageFound, Rows, match_page
@@ -299,7 +299,11 @@ class _Pages:
         name_list.forget(self._read)
         if self._read.purpose == Purpose.PROVE:
             sizes.note(self._read.job)
-        end(self._read, ReadState.DONE, expected=(ReadState.READING,))
+        with transaction.atomic():
+            if not self._lease.renew():
+                raise Stopped
+            left_out.restore(self._read)
+            end(self._read, ReadState.DONE, expected=(ReadState.READING,))
 
 
 def _run_or_report(read: RecordRead, stopping: threading.Event) -> None:

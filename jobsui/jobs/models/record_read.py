@@ -43,6 +43,9 @@ class RecordRead(models.Model):
     counts = models.JSONField(default=dict)
     # {member or field: [how many cells change, how many of them become blank]}.
     changed_cells = models.JSONField(default=dict)
+    # What is to be left out once it is read: {"rows": RowRanges, "records": IDs of records that
+    # only the account has} (`live/left_out.py`).
+    left_out = models.JSONField(default=dict)
     # Raised by every change, so pages know whether they are current.
     version = models.PositiveBigIntegerField(default=0)
 
