@@ -3,9 +3,8 @@
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from django.db.models import F
 
@@ -13,6 +12,9 @@ from jobsui.jobs import sql
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.models import Batch, Cause, RowError
 from jobsui.jobs.models.record_rows import is_record_row
+
+type CauseKey = tuple[int, str]
+"""A job's id and a signature."""
 
 MAX_SAMPLE_ROWS = 20
 MAX_SAMPLE_VALUES = 5
@@ -22,24 +24,17 @@ PARTICULARS = re.compile(
 """Quoted values, record ids and numbers within a message."""
 
 
-ROW_ERROR_FIELDS = (
-    *("job_id", "batch_id", "row", "outcome", "code", "column"),
-    *("value", "message"),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedRow:
+class FailedRow(NamedTuple):
     """A row that did not succeed, and the cause it counts towards. It becomes a RowError
     without a model object, which would cost more than all the rest of a row."""
 
     job_id: int
-    batch_id: int | None = None
+    batch_id: int | None
     row: int
     outcome: str
     code: str
-    column: str = ""
-    value: str = ""
+    column: str
+    value: str
     message: str
     signature: str
     general: str
@@ -48,18 +43,8 @@ class FailedRow:
     """What to do about it, as a sentence; "" when only Zendesk's message is known."""
 
 
-def _as_error(row: FailedRow) -> tuple[Any, ...]:
-    """The values of ROW_ERROR_FIELDS."""
-    return (
-        row.job_id,
-        row.batch_id,
-        row.row,
-        row.outcome,
-        row.code,
-        row.column,
-        row.value,
-        row.message,
-    )
+ROW_ERROR_FIELDS = FailedRow._fields[: FailedRow._fields.index("signature")]
+"""Those of a FailedRow that its RowError has, too."""
 
 
 def signature(code: str, column: str, message: str) -> str:
@@ -70,15 +55,15 @@ def signature(code: str, column: str, message: str) -> str:
 
 def record_failed_rows(rows: Iterable[FailedRow]) -> None:
     """Save the errors of these rows, each under its cause, and count the causes."""
-    by_cause: defaultdict[tuple[int, str], list[FailedRow]] = defaultdict(list)
+    by_cause: defaultdict[CauseKey, list[FailedRow]] = defaultdict(list)
     for row in rows:
         by_cause[row.job_id, row.signature].append(row)
-
+    causes = _causes_of(by_cause)
     errors: list[tuple[Any, ...]] = []
-    for failed_rows in by_cause.values():
-        cause = _cause_of(failed_rows[0])
+    for key, failed_rows in by_cause.items():
+        cause = causes.get(key) or _created_cause(failed_rows[0])
         _count(cause, failed_rows)
-        errors += [(cause.pk, *_as_error(row)) for row in failed_rows]
+        errors += [(cause.pk, *row[: len(ROW_ERROR_FIELDS)]) for row in failed_rows]
     sql.insert_many(RowError, ("cause_id", *ROW_ERROR_FIELDS), errors)
 
 
@@ -93,7 +78,19 @@ def remove_uncertain_rows(batch: Batch) -> None:
     sent.filter(count=0).delete()
 
 
-def _cause_of(row: FailedRow) -> Cause:
+def _causes_of(keys: Collection[CauseKey]) -> dict[CauseKey, Cause]:
+    """Those of them that have rows already."""
+    if not keys:
+        return {}
+    found = Cause.objects.filter(
+        job__in={job_id for job_id, _ in keys},
+        phase=Cause.Phase.SEND,
+        signature__in={signature for _, signature in keys},
+    )
+    return {(cause.job_id, cause.signature): cause for cause in found}
+
+
+def _created_cause(row: FailedRow) -> Cause:
     cause, _ = Cause.objects.get_or_create(
         job_id=row.job_id,
         phase=Cause.Phase.SEND,

@@ -354,6 +354,8 @@ def _failed_row(batch: Batch, row: int, result: RowResult) -> causes.FailedRow:
         row=row,
         outcome=result.outcome,
         code=result.code[:80],
+        column="",
+        value="",
         message=result.message,
         signature=causes.signature(result.code, "", result.message),
         general=result.message,

@@ -83,17 +83,18 @@ class BlockReader:
             reader.read(column)
             for reader, column in zip(self._columns, columns, strict=True)
         ]
-        items = ReadBlock(block.numbers, values, self._template)
-        numbers = _LazyList(block.numbers)
+        rows = _row_list(block.numbers)
+        largest_item = self._template.max_size(values)
+        items = ReadBlock(block.numbers, rows, values, self._template, largest_item)
         for index, cells in self._rows_too_wide(block):
-            for wide in too_many_cells(numbers[index], cells, self._width):
+            for wide in too_many_cells(rows[index], cells, self._width):
                 items.add(index, wide)
         for reader, source, column in zip(self._columns, sources, values, strict=True):
             indexes = pa.array(column.problems, pa.int64())
             texts = source.texts.take(indexes).to_pylist()
             found = zip(column.problems.items(), texts, strict=True)
             for (index, problem), text in found:
-                row = numbers[index]
+                row = rows[index]
                 items.add(index, problem_of(problem, row, reader.cell.column, text))
         items.find_too_large()
         items.odd = {number: [odd_row(number, cells)] for number, cells in block.odd}
@@ -144,8 +145,12 @@ class ReadBlock:
     """The rows of a block, read."""
 
     numbers: pa.Int64Array
+    rows: list[int]
+    """The same as `numbers`."""
     values: list[ColumnValues]
     template: "_Template"
+    largest_item: int
+    """No item has more bytes."""
     problems: dict[int, list[Problem]] = field(default_factory=dict)
     """{index: problems of the row}."""
     odd: dict[int, list[Problem]] = field(default_factory=dict)
@@ -161,11 +166,6 @@ class ReadBlock:
     def is_good(self) -> pa.BooleanArray:
         """Whether each row has no problem."""
         return mask(len(self.numbers), self.problems)
-
-    @property
-    def largest_item(self) -> int:
-        """No item has more bytes."""
-        return self.template.max_size(self.values)
 
     def values_of(self, target: str) -> ColumnValues | None:
         """None: nothing fills the target."""
@@ -353,14 +353,13 @@ def mask(count: int, without: Iterable[int]) -> pa.BooleanArray:
     )
 
 
-class _LazyList:
-    """The values of an array, as a list once one is asked for."""
-
-    def __init__(self, array: pa.Int64Array) -> None:
-        self._array = array
-        self._values: list[int] = []
-
-    def __getitem__(self, index: int) -> int:
-        if not self._values:
-            self._values = self._array.to_pylist()
-        return self._values[index]
+def _row_list(numbers: pa.Int64Array) -> list[int]:
+    """The numbers, which ascend, as Python has them."""
+    if not len(numbers):
+        return []
+    first = numbers[0].as_py()
+    last = numbers[-1].as_py()
+    if last - first == len(numbers) - 1:
+        return list(range(first, last + 1))
+    found: list[int] = numbers.to_pylist()
+    return found

@@ -23,13 +23,13 @@ class ItemBlockReader:
         self._reader = reader
 
     def read(self, block: Block) -> "ReadItems":
-        numbers = block.numbers.to_pylist()
+        rows = block.numbers.to_pylist()
         lines = block.columns[0].texts.to_pylist()
         results = [
-            self._reader.read((number, [line]))
-            for number, line in zip(numbers, lines, strict=True)
+            self._reader.read((row, [line]))
+            for row, line in zip(rows, lines, strict=True)
         ]
-        items = ReadItems(block.numbers, lines)
+        items = ReadItems(block.numbers, rows, lines)
         targets: dict[str, list[str | None]] = {}
         for index, result in enumerate(results):
             if not isinstance(result, Item):
@@ -49,6 +49,7 @@ class ReadItems:
     """The items of a block, as a ReadBlock has them."""
 
     numbers: pa.Int64Array
+    rows: list[int]
     items: list[str]
     problems: dict[int, list[Problem]] = field(default_factory=dict)
     odd: dict[int, list[Problem]] = field(default_factory=dict)

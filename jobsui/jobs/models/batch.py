@@ -26,9 +26,11 @@ def unpack(data: bytes | memoryview) -> bytes:
 
 
 def pack_rows(rows: Sequence[int]) -> bytes:
-    """The numbers as ranges: "2-50,52-101"."""
+    """The numbers, which ascend, as ranges: "2-50,52-101"."""
     if not rows:
         return pack(b"[]")
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return f"{rows[0]}-{rows[-1]}".encode()
     firsts = [rows[0]]
     lasts = []
     for row, following in pairwise(rows):

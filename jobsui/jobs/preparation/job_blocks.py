@@ -4,9 +4,7 @@ Workers only: it imports pyarrow."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from functools import cached_property
 from operator import itemgetter
-from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -50,14 +48,10 @@ class JobBlock:
         """{target key: the value of each row that may appear only once in a file}. Null
         where a row has none."""
 
-    @cached_property
-    def _number_list(self) -> list[int]:
-        return cast("list[int]", self.numbers.to_pylist())
-
     @property
     def last_row(self) -> int:
         """The highest row number."""
-        return max(*self._number_list[-1:], *self._read.odd, 0)
+        return max(*self._read.rows[-1:], *self._read.odd, 0)
 
     @property
     def is_good(self) -> pa.BooleanArray:
@@ -92,13 +86,13 @@ class JobBlock:
 
     def find(self, rows: Sequence[int]) -> Iterator[tuple[int, int]]:
         """(index, number) of those of these rows that are here. `rows` ascend."""
-        if not self._number_list:
+        if not self._read.rows:
             return
-        start = bisect_left(rows, self._number_list[0])
-        stop = bisect_right(rows, self._number_list[-1])
+        start = bisect_left(rows, self._read.rows[0])
+        stop = bisect_right(rows, self._read.rows[-1])
         for row in rows[start:stop]:
-            index = bisect_left(self._number_list, row)
-            if self._number_list[index] == row:
+            index = bisect_left(self._read.rows, row)
+            if self._read.rows[index] == row:
                 yield index, row
 
     def add_problem(self, index: int, problem: Problem) -> None:
@@ -107,7 +101,7 @@ class JobBlock:
     def problems(self, after: int = 0) -> list[list[Problem]]:
         """Those of each own row behind row `after` that has some."""
         own = [
-            (self._number_list[index], problems)
+            (self._read.rows[index], problems)
             for index, problems in self._read.problems.items()
             if self._is_own is None or self._is_own[index]
         ]

@@ -108,7 +108,7 @@ def _commit(job: Job, lease: leases.Held, chunk: Chunk) -> None:
         if batches:
             enqueue("drive")
     lease.note_progress()
-    job.refresh_from_db()
+    job.refresh_from_db(fields=("state", "batches_total"))
 
 
 def _create_batches(job: Job, chunk: Chunk) -> int:
@@ -174,6 +174,7 @@ def _failed_row(job_id: int, problems: list[Problem]) -> causes.FailedRow:
         messages.append(prefix + problem.message)
     return causes.FailedRow(
         job_id=job_id,
+        batch_id=None,
         row=first.row,
         outcome=Outcome.INVALID,
         code=first.code,
