@@ -26,10 +26,10 @@ def unpack(data: bytes | memoryview) -> bytes:
 
 
 def pack_rows(rows: Sequence[int]) -> bytes:
-    """The numbers, which ascend, as ranges: "2-50,52-101"."""
+    """The numbers as ranges: "2-50,52-101"."""
     if not rows:
         return pack(b"[]")
-    if rows[-1] - rows[0] == len(rows) - 1:
+    if list(rows) == list(range(rows[0], rows[-1] + 1)):
         return f"{rows[0]}-{rows[-1]}".encode()
     firsts = [rows[0]]
     lasts = []
