@@ -314,7 +314,7 @@ def test_records_with_other_values_are_noticed() -> None:
     assert found["code"] == "keys_not_in_account"
     assert found["message"] == (
         "50 % of the sampled external IDs exist in this account, but these records hold other "
-        "values than the file."
+        "values than the file. Equal: Name in 0 of 200, Owner in 0 of 200."
     )
 
 
@@ -338,7 +338,7 @@ def test_deleted_records_with_other_values_are_noticed() -> None:
     assert found["code"] == "keys_not_in_account"
     assert found["message"] == (
         "100 % of the sampled external IDs exist in this account, but these records hold "
-        "other values than the file."
+        "other values than the file. Equal: Name in 0 of 200, Owner in 0 of 200."
     )
 
 
@@ -363,3 +363,81 @@ def test_delete_of_the_right_records_is_no_damage() -> None:
     )
 
     assert found is None
+
+
+@pytest.mark.parametrize("share_of_new", [0.0, 0.5])
+def test_records_of_an_upsert_with_other_values_are_noticed(
+    share_of_new: float,
+) -> None:
+    chance = random.Random(1)
+    here = world(own=dense(chance))
+    count = int(ROWS * share_of_new)
+    rows = rows_of(dense(chance), chance)[count:] + new_rows(chance, count)
+
+    found = here.find(rows)
+
+    assert found is not None
+    assert found["code"] == "contents_differ"
+    existing = ROWS - count
+    assert found["message"] == (
+        f"{100 * existing // ROWS} % of the sampled external IDs exist in this account, but "
+        "these records hold other values than the file. Equal: "
+        f"Owner in 0 of {existing}, Name in 0 of {existing}."
+    )
+
+
+def test_account_whose_records_agree_is_named_for_an_upsert() -> None:
+    chance = random.Random(1)
+    meant = dense(chance)
+    here = world(own=dense(chance), north=dense(chance), south=meant)
+
+    found = here.find(rows_of(meant, chance))
+
+    assert found is not None
+    assert found["code"] == "keys_in_other_account"
+    assert "of the connection “south”" in found["message"]
+
+
+def test_upsert_of_the_right_records_is_no_damage() -> None:
+    found = []
+    here = world(own=Account({}))
+    for run in range(RUNS):
+        chance = random.Random(run)
+        here.account = dense(chance)
+        found.append(here.find(rows_of(here.account, chance)))
+
+    assert found == [None] * RUNS
+
+
+def with_values(each: SampledRow, **fields: Any) -> SampledRow:
+    """A row of a file that has no names."""
+    item = {"external_id": each.key, "custom_object_fields": fields}
+    return SampledRow(each.text, each.key, item, each.texts)
+
+
+def test_file_that_fills_a_field_or_sets_one_value_is_no_damage() -> None:
+    chance = random.Random(1)
+    own = dense(chance)
+    here = world(own=own)
+    rows = rows_of(own, chance)
+    filled = [with_values(each, colour=f"{n:x}") for n, each in enumerate(rows)]
+    reset = [with_values(each, owner="nobody") for each in rows]
+
+    assert here.find(filled) is None
+    assert here.find(reset) is None
+
+
+def test_file_that_changes_all_values_says_so_in_figures() -> None:
+    chance = random.Random(1)
+    own = dense(chance)
+    rows = [
+        with_values(each, owner=f"{chance.getrandbits(32):x}")
+        for each in rows_of(own, chance)
+    ]
+
+    found = world(own=own).find(rows)
+
+    assert found is not None
+    assert found["code"] == "contents_differ"
+    assert found["message"].endswith("Equal: Owner in 0 of 200.")
+    assert found["fix"].startswith("If the file is to change all of these values,")

@@ -15,8 +15,12 @@ MAX_SHIFTS = 20
 """How often the rows are compared with the records of other rows."""
 DEVIATIONS = 6
 MAX_BY_CHANCE = 2
+MIN_DISTINCT = 0.5
+"""A column with less different texts, as a share, cannot show that records are others: a file
+may change the status of all records."""
 MIN_KEY_INSIDE = 5
 """Shorter keys count only where they are whole words."""
+BLANK: Sequence[Json] = (None, "", [])
 TOKENS = re.compile(r"[^\W_]+")
 
 
@@ -38,12 +42,28 @@ class Compared:
     """What the record of each row holds."""
 
     def add(self, key: str, sent: Json, held: Json) -> None:
-        """Blank cells, and texts in which the key itself occurs, say nothing."""
-        if sent in (None, "", []) or _has_key(sent, key):
+        """Blank cells, blank fields, which a file may fill, and texts in which the key itself
+        occurs, say nothing."""
+        if sent in BLANK or held in BLANK or _has_key(sent, key):
             return
         if len(self.sent) < MAX_PAIRS:
             self.sent.append(sent)
             self.held.append(held)
+
+    @property
+    def count(self) -> int:
+        """How many rows are compared."""
+        return len(self.sent)
+
+    @property
+    def equal(self) -> int:
+        """In how many of them the record holds what the row has."""
+        return _equal_cells(self, shift=0)
+
+    @property
+    def varies(self) -> bool:
+        """Whether most rows, and most records, have a value of their own."""
+        return _varies(self.sent) and _varies(self.held)
 
 
 def agreement(columns: Iterable[Compared]) -> Agreement:
@@ -51,11 +71,10 @@ def agreement(columns: Iterable[Compared]) -> Agreement:
     all others."""
     is_known = False
     for column in columns:
-        count = len(column.sent)
-        threshold = _threshold(_chance(column), count)
-        if _equal_cells(column, shift=0) > threshold:
+        threshold = _threshold(_chance(column), column.count)
+        if column.equal > threshold:
             return Agreement.AGREES
-        is_known = is_known or count > threshold
+        is_known = is_known or (column.varies and column.count > threshold)
     return Agreement.DISAGREES if is_known else Agreement.UNKNOWN
 
 
@@ -68,7 +87,7 @@ def _threshold(chance: float, count: int) -> float:
 
 def _chance(column: Compared) -> float:
     """The share of cells that are equal to those of other rows."""
-    count = len(column.sent)
+    count = column.count
     shifts = _shifts(count)
     if not shifts:
         return 1.0
@@ -89,6 +108,10 @@ def _equal_cells(column: Compared, shift: int) -> int:
         likeness(ours, theirs, column.type) >= Likeness.EQUAL
         for ours, theirs in zip(column.sent, held, strict=True)
     )
+
+
+def _varies(values: Sequence[Json]) -> bool:
+    return len(set(map(str, values))) >= MIN_DISTINCT * len(values)
 
 
 def _has_key(value: Json, key: str) -> bool:

@@ -388,7 +388,8 @@ def _review(
         "notices": [
             notice
             for notice in job_details.account_notices(job)
-            if notice["code"] == "record_limit" or notice["code"].startswith("keys_")
+            if notice["code"] in {"record_limit", "contents_differ"}
+            or notice["code"].startswith("keys_")
         ],
         "comparison": comparison_page.on_review(
             job, latest, is_current=is_current, obstacle=comparisons.obstacle(job)

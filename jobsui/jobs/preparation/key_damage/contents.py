@@ -10,6 +10,8 @@ from jobsui.jobs.models import Job
 from jobsui.jobs.preparation.sampled_rows import SampledRow
 from jobsui.zendesk.payloads import Json, Record, Schema
 
+MAX_FIGURES = 3
+
 
 class Contents:
     """Of the rows of one job."""
@@ -27,6 +29,29 @@ class Contents:
     ) -> Agreement:
         """`records`: one for each row, None if there is none. `without`: records of the rows
         that prove nothing."""
+        return agreement(self._columns(rows, records, without).values())
+
+    def figures(
+        self, rows: Sequence[SampledRow], records: Sequence[Record | None]
+    ) -> str:
+        """In how many records the values of the rows are: "Name is equal in 0 of 200 records,
+        Owner in 3 of 197"."""
+        columns = self._columns(rows, records)
+        telling = [name for name in columns if columns[name].varies]
+        telling.sort(key=lambda name: columns[name].count, reverse=True)
+        parts = [
+            f"{self._label(name)} in {columns[name].equal:,} of {columns[name].count:,}"
+            for name in telling[:MAX_FIGURES]
+        ]
+        return ", ".join(parts)
+
+    def _columns(
+        self,
+        rows: Sequence[SampledRow],
+        records: Sequence[Record | None],
+        without: Sequence[Record | None] = (),
+    ) -> dict[str, Compared]:
+        """By the names of the fields."""
         columns: dict[str, Compared] = {}
         for index, (row, record) in enumerate(zip(rows, records, strict=True)):
             if record is None or (without and without[index] is record):
@@ -36,7 +61,11 @@ class Contents:
                 held = record.name if name == "name" else record.fields.get(name)
                 column = columns.setdefault(name, Compared(self._schema.type_of(name)))
                 column.add(key, value, held)
-        return agreement(columns.values())
+        return columns
+
+    def _label(self, name: str) -> str:
+        field = self._schema.field(name)
+        return (field.title if field else "") or name.capitalize()
 
     def _values(self, row: SampledRow) -> dict[str, Json]:
         """{"name", or key of a field: what the row has for it}."""

@@ -48,7 +48,8 @@ def diagnose(job: Job, rows: Sequence[SampledRow], look_ups: LookUps) -> Diagnos
     search = _Search(job, sample, look_ups)
     if sample.share < ENOUGH:
         return Diagnosis(search.explained() or search.unexplained())
-    if not action.deletes:
+    if action is Action.UPDATE:
+        # No other account has the same Zendesk IDs.
         return Diagnosis()
     match search.contents():
         case Agreement.AGREES:
@@ -56,7 +57,7 @@ def diagnose(job: Job, rows: Sequence[SampledRow], look_ups: LookUps) -> Diagnos
         case Agreement.DISAGREES:
             return Diagnosis(search.contradicted())
         case Agreement.UNKNOWN:
-            return Diagnosis(unproven_share=sample.share)
+            return Diagnosis(unproven_share=sample.share if action.deletes else None)
 
 
 class _Search:
@@ -79,9 +80,7 @@ class _Search:
 
     def contradicted(self) -> dict[str, Any] | None:
         """Why the keys exist, but with other contents."""
-        return self._in_other_account(is_contradicted=True) or (
-            self._notices.not_in_account(Agreement.DISAGREES)
-        )
+        return self._in_other_account(is_contradicted=True) or self._other_contents()
 
     def explained(self) -> dict[str, Any] | None:
         """An explanation that finds many more records, which hold what the rows have."""
@@ -115,7 +114,16 @@ class _Search:
             notice = self._notices.would_match_unproven(*unproven)
         if notice is None and other:
             notice = self._notices.would_match_others(*other)
-        return notice or self._notices.not_in_account(contents)
+        if notice is None and contents is Agreement.DISAGREES:
+            notice = self._other_contents()
+        return notice or self._notices.not_in_account()
+
+    def _other_contents(self) -> dict[str, Any] | None:
+        """Few records may be others by chance."""
+        if self._sample.existing < MIN_KEYS:
+            return None
+        figures = self._contents.figures(self._sample.rows, self._sample.records)
+        return self._notices.other_contents(figures)
 
     def _in_other_account(
         self, *, is_contradicted: bool = False

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobsui.jobs.enums import Action
-from jobsui.jobs.mapping.agreement import Agreement
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation.key_damage.explanations import Explanation
 from jobsui.jobs.preparation.key_damage.other_accounts import OtherAccount
@@ -16,6 +15,10 @@ PROBABLY_OTHER = 0.5
 """With fewer of its keys in the account, a file is probably not meant for it."""
 ANOTHER_ACCOUNT = (
     "The file may be meant for another account. Check connection, object and keys."
+)
+MAY_CHANGE_ALL = (
+    "If the file is to change all of these values, nothing is wrong. Otherwise it may be meant "
+    "for another account: check connection, object and keys."
 )
 KEY_LABELS = {"id": "Zendesk IDs", "external_id": "external IDs", "name": "names"}
 
@@ -83,18 +86,25 @@ class Notices:
             ANOTHER_ACCOUNT,
         )
 
-    def not_in_account(self, contents: Agreement) -> dict[str, Any] | None:
-        """`contents`: whether those that exist are the same records. None if few records
-        need to exist, or enough do."""
+    def other_contents(self, figures: str) -> dict[str, Any]:
+        """The keys exist, of records that hold other values. `figures`: of Contents. A file of
+        an upsert may be meant to change all of them."""
+        fix = ANOTHER_ACCOUNT
+        code = "keys_not_in_account"
         if self._action.is_upsert:
-            return None
-        if contents is Agreement.DISAGREES:
-            return notice(
-                "keys_not_in_account",
-                f"{self._share}, but these records hold other values than the file.",
-                ANOTHER_ACCOUNT,
-            )
-        if self._sample.existing >= PROBABLY_OTHER * self._sample.size:
+            fix = MAY_CHANGE_ALL
+            code = "contents_differ"
+        return notice(
+            code,
+            f"{self._share}, but these records hold other values than the file. Equal: "
+            f"{figures}.",
+            fix,
+        )
+
+    def not_in_account(self) -> dict[str, Any] | None:
+        """None if few records need to exist, or enough do."""
+        is_usual = self._action.is_upsert
+        if is_usual or self._sample.existing >= PROBABLY_OTHER * self._sample.size:
             return None
         return notice(
             "keys_not_in_account",
