@@ -32,6 +32,8 @@ FAST = Timing(
     first_job_duration=0.1,
     reconcile_interval=0.1,
     quiet_time=0.2,
+    watch_interval=0.3,
+    watch_page_interval=0.1,
 )
 """For a driver in the test's own process, with a sandbox that answers at once."""
 

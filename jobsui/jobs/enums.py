@@ -172,6 +172,8 @@ class EventKind(TextChoices):
     """(rows)"""
     WAIT_STOPPED = "wait_stopped", "Waiting stopped"
     """(batches, rows)"""
+    NOT_WATCHED = "not_watched", "Changes cannot be watched"
+    """(reason)"""
     PLANNING_FAILED = "planning_failed", "Preparing batches failed"
     """(reason)"""
     FAILED = "failed", "Failed"

@@ -1,12 +1,12 @@
 """The tasks of the queues. Each takes ids, finds the row and calls one engine function.
 Running a task twice does no harm."""
 
-from functools import partial
+from collections.abc import Callable, Mapping
 
 from jobsui.jobs.control import automation, comparisons, correction_uploads, undo
 from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.enums import ParentRows, ReadState
-from jobsui.jobs.live import reader
+from jobsui.jobs.live import reader, record_watch
 from jobsui.jobs.models import File, Job, RecordRead
 from jobsui.jobs.preparation import checker, file_reading
 from jobsui.jobs.queueing import stopping
@@ -74,9 +74,15 @@ def index_job(job_id: int) -> None:
 def drive() -> None:
     """Drive the accounts that have open work and no driver, and read live records, until no
     work is left."""
+    timing = timing_from_settings()
+
+    def reads() -> Mapping[str, Callable[[], None]]:
+        pages = reader.waiting_reads(stopping)
+        return {**pages, **record_watch.waiting(stopping, timing)}
+
     driver_pool.drive_accounts(
         stopping=stopping,
-        timing=timing_from_settings(),
+        timing=timing,
         clock=clock_from_settings(),
-        beside=partial(reader.waiting_reads, stopping),
+        beside=reads,
     )

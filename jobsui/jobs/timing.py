@@ -66,6 +66,16 @@ class Timing:
     max_backoff: float = 30.0
     """The longest rest after requests that failed."""
 
+    # Watched records
+
+    watch_interval: float = 30.0
+    """How often the incremental export is read for a job that watches its records."""
+    watch_page_interval: float = 8.0
+    """The pause between two pages of an export. Zendesk allows an account ten a minute."""
+    watch_max_age: float = 60.0
+    """How long ago an export was read at most, if the batches whose records it does not show
+    are sent without reading them first."""
+
     # Job statuses
 
     min_poll_interval: float = 0.25

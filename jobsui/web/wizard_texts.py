@@ -96,11 +96,15 @@ def reads(job: Job, preview: Preview) -> dict[str, str]:
         return {}
     batches = f"{counted(preview.batches, 'more request')}"
     if preview.is_compared:
-        text = (
-            f"Reads the records of each batch again right before it is sent: about {batches}. "
-            "What changes in the 3 to 10 seconds between the read and the write is not seen."
-        )
-        return {"refuse_changed": text}
+        return {
+            "off": "Send them",
+            "watched": "Do not send them: watch for changes while the job is sent. About two "
+            "more requests a minute, and one for each batch with a record that has changed. "
+            "What changes in the last 2 minutes before a batch is sent is not seen.",
+            "strict": "Do not send them: read the records of each batch again right before it "
+            f"is sent. About {batches}. What changes in the 3 to 10 seconds between the read "
+            "and the write is not seen.",
+        }
     if Action(job.action).key == "name":
         requests = counted(preview.sent, "more request")
         return {

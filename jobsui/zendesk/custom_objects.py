@@ -42,6 +42,18 @@ class RecordPage:
     """The cursor of the next page; "" if this is the last one."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExportPage:
+    """Of the incremental export."""
+
+    records: Sequence[Record]
+    cursor: str
+    """Behind these records. What changes later follows it, also behind the last page
+    (assumed)."""
+    is_end: bool
+    """Nothing follows now."""
+
+
 def me(client: Client) -> User:
     """The user the credentials belong to."""
     return read_user(client.call("GET", f"{API}/users/me"))
@@ -163,7 +175,7 @@ def records_by_ids(client: Client, key: str, ids: Sequence[str]) -> list[Record]
     return _list_records(client, key, "filter[ids]", ids)
 
 
-def changed_records(client: Client, key: str, *, start: int, cursor: str) -> RecordPage:
+def changed_records(client: Client, key: str, *, start: int, cursor: str) -> ExportPage:
     """Up to 1,000 records that have changed since a Unix time, deleted ones included, in
     the order of their changes. Those of the last minute may be missing. `cursor` "": the
     first ones."""
@@ -171,8 +183,11 @@ def changed_records(client: Client, key: str, *, start: int, cursor: str) -> Rec
     path = f"{API}/incremental/custom_objects/{quote(key, safe='')}/cursor"
     data = client.call("GET", path, params=params)
     records = [_record(entry) for entry in _list(data, "custom_object_records")]
-    has_more = bool(records) and data.get("end_of_stream") is False
-    return RecordPage(records, str(data.get("after_cursor") or "") if has_more else "")
+    after = str(data.get("after_cursor") or "")
+    is_end = data.get("end_of_stream") is True
+    if not (after or is_end):
+        raise Unconfirmed("Zendesk's response has no cursor.", status=200)
+    return ExportPage(records, after, is_end)
 
 
 def records_by_name(client: Client, key: str, name: str) -> list[Record]:

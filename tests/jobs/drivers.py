@@ -29,6 +29,7 @@ from jobsui.connections.models import Connection
 from jobsui.jobs import queueing
 from jobsui.jobs.delivery import driver_pool
 from jobsui.jobs.enums import Action, BatchState
+from jobsui.jobs.live import record_watch
 from jobsui.jobs.models import Attempt, Batch, Job, Lease
 from tests import failpoints
 from tests.failpoints import Edge
@@ -143,7 +144,12 @@ def _run(database: str, reports: str, failpoint: str, then_stop: bool) -> None:
         stop = partial(os.kill, os.getpid(), signal.SIGSTOP)
         failpoints.arm(failpoint, stop if then_stop else failpoints.end)
     while Job.objects.moving().exists():
-        driver_pool.drive_accounts(stopping=threading.Event(), timing=KILLED)
+        stopping = threading.Event()
+        driver_pool.drive_accounts(
+            stopping=stopping,
+            timing=KILLED,
+            beside=partial(record_watch.waiting, stopping, KILLED),
+        )
         time.sleep(0.05)
 
 

@@ -11,7 +11,7 @@ from jobsui.jobs import tasks
 from jobsui.jobs.control import account_match, actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.mapping.options import Match
-from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.models import Job, RecordRead, RecordWatch
 from jobsui.jobs.preparation import checker
 from tests.conftest import TaskQueue
 from tests.harness import Harness, gadgets
@@ -290,23 +290,26 @@ def test_review_says_what_is_sent_after_a_comparison(
     assert "Launch 3 rows" in buttons(review.text)
 
 
+@pytest.mark.parametrize("chosen", ["off", "watched", "strict"])
 @pytest.mark.django_db(transaction=True)
 def test_review_offers_to_refuse_rows_that_change(
-    operator: Client, harness: Harness
+    operator: Client, harness: Harness, chosen: str
 ) -> None:
     job = compared(harness)
 
     review = operator.get(path(job, "review/"))
-    operator.post(path(job, "launch/"), {"refuse_changed": "on"})
+    operator.post(path(job, "launch/"), {"refuse_changed": chosen})
 
     job.refresh_from_db()
     text = visible(review.text)
-    assert "Do not send rows whose records have changed since the comparison" in text
-    assert "before it is sent: about 2 more requests." in text
+    assert "Rows whose records change after the comparison" in text
+    assert "right before it is sent. About 2 more requests." in text
     assert "in the 3 to 10 seconds between the read and the write is not seen" in text
+    assert "the last 2 minutes before a batch is sent is not seen" in text
     assert "Keep what the records hold" not in text
     assert job.state == JobState.QUEUED
-    assert job.options["refuse_changed"] == "strict"
+    assert job.options["refuse_changed"] == chosen
+    assert RecordWatch.objects.filter(pk=job.pk).exists() == (chosen == "watched")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -71,11 +71,13 @@ class OptionsIn(Body):
     """Read and keep what the records hold right before each batch is sent, so that the job can
     be undone without a comparison. Takes one more request for each batch of an update,
     upsert or deletion; by name one for each row."""
-    refuse_changed: Literal["off", "strict"] = "off"
-    """What rows do whose records change after the comparison: `off` sends them, `strict` reads
+    refuse_changed: Literal["off", "watched", "strict"] = "off"
+    """What rows do whose records change after the comparison: `off` sends them. `strict` reads
     the records of each batch again right before it is sent, and rows whose values have
     changed fail with `ChangedSince`. The 3 to 10 seconds from the read to the write stay
-    open. Compares the rows, as `compare` does. Not for `create`."""
+    open. `watched` reads so only the batches of which the incremental export shows a changed
+    record. It is read twice a minute, and the last 2 minutes stay open. Compares the rows, as
+    `compare` does. Not for `create`."""
     only_existing: bool = False
     """Only for `create_or_update_by_external_id`: update records, and create none. Rows
     without a record fail and are not sent. The rows are always compared first."""

@@ -18,11 +18,12 @@ from jobsui.jobs.control import (
     uncertain_rows,
     undo,
 )
+from jobsui.jobs.delivery import prior_reads
 from jobsui.jobs.enums import SENDABLE, UNLAUNCHED, EventKind, JobState, ParentRows
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow, UnreachableNow
 from jobsui.jobs.ledger import lifecycle, record_order
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.live import deletions
+from jobsui.jobs.live import deletions, record_watch
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job, Lease, Overlap, RunSettings
 from jobsui.jobs.preparation import checker
@@ -150,6 +151,8 @@ def _queue(
         raise NotPossibleNow(account_match.OPEN_JOBS)
     if overlaps:
         facts["overlaps"] = [_overlap_fact(overlap) for overlap in overlaps]
+    if comparison and prior_reads.is_watched(job):
+        record_watch.start(job, comparison)
     return lifecycle.move(
         job,
         JobState.QUEUED,

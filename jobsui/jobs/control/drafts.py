@@ -13,7 +13,7 @@ from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import NotPossibleNow, UploadRefused
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.mapping.options import Options
+from jobsui.jobs.mapping.options import Options, RefuseChanged
 from jobsui.jobs.mapping.rules import NO_RULE, Rule, rules_of
 from jobsui.jobs.models import File, Job, SavedMapping
 from jobsui.jobs.preparation import file_reading
@@ -178,13 +178,13 @@ def set_warned_rows(job: Job, choice: str) -> None:
         raise NotPossibleNow("This job must be checked first.")
 
 
-def set_reads(job: Job, *, keep_undo: bool, refuse_changed: bool) -> None:
+def set_reads(job: Job, *, keep_undo: bool, refuse_changed: RefuseChanged) -> None:
     """Choose after the check what records are read for right before each batch is sent: to
     keep what they hold, or to send no row whose record has changed since the comparison.
     The check remains valid. Raises NotPossibleNow before it."""
     options = Options.from_json(job.options).to_json()
     options["keep_undo"] = keep_undo
-    options["refuse_changed"] = "strict" if refuse_changed else "off"
+    options["refuse_changed"] = refuse_changed
     if not Job.objects.change(job, expected=(JobState.READY,), options=options):
         raise NotPossibleNow("This job must be checked first.")
 

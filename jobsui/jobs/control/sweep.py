@@ -16,7 +16,15 @@ from jobsui.jobs.control import drafts
 from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.enums import MOVING, OVER, FileState, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import CorrectionUpload, File, Job, JobEvent, Lease, RecordRead
+from jobsui.jobs.models import (
+    CorrectionUpload,
+    File,
+    Job,
+    JobEvent,
+    Lease,
+    RecordRead,
+    RecordWatch,
+)
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import timing_from_settings
 
@@ -37,6 +45,7 @@ def sweep() -> None:
     _enqueue_drivers(leased)
     _delete_unused_drafts()
     _delete_incomplete_uploads()
+    RecordWatch.objects.filter(job__state__in=OVER).delete()
 
 
 def _enqueue_files(leased: set[str]) -> None:

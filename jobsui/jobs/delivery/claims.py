@@ -15,6 +15,7 @@ from jobsui.connections.models import Connection
 from jobsui.jobs import sql
 from jobsui.jobs.delivery import batch_request, prior_reads
 from jobsui.jobs.delivery.batch_request import BatchRequest, Item
+from jobsui.jobs.delivery.watched_changes import WatchedChanges
 from jobsui.jobs.enums import AttemptResult, BatchState, Component, EventKind, JobState
 from jobsui.jobs.ledger import lifecycle, settlement
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, BatchImages, Job
@@ -88,6 +89,7 @@ def claim(
     *,
     epoch: int,
     now: datetime,
+    changes: WatchedChanges,
     reading: Collection[int] = (),
 ) -> Claims:
     """Mark the next batches of these jobs as being sent, each with a new attempt.
@@ -115,9 +117,9 @@ def claim(
         chosen = list(_readable(candidates, unreadable))
         if chosen and state == JobState.QUEUED:
             _start(job)
+        read_first = changes.to_read_first(job, chosen)
         for batch in chosen:
-            is_read_first = prior_reads.is_needed(job, batch)
-            (to_read if is_read_first else claimed).append(batch)
+            (to_read if batch.pk in read_first else claimed).append(batch)
     settle_unreadable(unreadable)
     to_send = [ToSend(batch, batch.blob.open_items) for batch in claimed]
     requests = mark(to_send, client_of, epoch, now) if to_send else []

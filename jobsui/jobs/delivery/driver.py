@@ -53,6 +53,7 @@ from jobsui.jobs.delivery.prior_reads import PriorRead
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
 from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.turns import Turn
+from jobsui.jobs.delivery.watched_changes import WatchedChanges
 from jobsui.jobs.enums import AttemptResult, LimitedBy
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.models import Attempt, Batch
@@ -119,6 +120,7 @@ class Driver:
         )
         self.jobs = AccountJobs(account, lease)
         self.share = FairShare()
+        self.changes = WatchedChanges(timing.watch_max_age)
         self.unconfirmed = self.turn.observed.unconfirmed
         self.failures = self.turn.observed.failures
         self.objects = self.turn.observed.objects
@@ -347,6 +349,7 @@ class Driver:
             self.share.set_jobs(jobs)
             self.share.recheck(changed)
             self.failures.keep(jobs)
+            self.changes.keep(jobs)
             self.limits.apply_settings(self.jobs.connections)
             self.may_have_unconfirmed = True
             self.reconcile_at = min(self.reconcile_at, now)
@@ -409,6 +412,7 @@ class Driver:
                 self.calls.client,
                 epoch=self.lease.epoch,
                 now=self.clock.now(),
+                changes=self.changes,
                 reading={*self.reading, *(each.batch_id for each in to_read)},
             )
             requests += claimed.requests

@@ -68,16 +68,26 @@ class Before:
 
 def has_any(job: Job) -> bool:
     """Whether records are read before batches of a job are sent."""
-    return job.records_to_delete > 0 or _is_chosen(job)
+    return job.records_to_delete > 0 or _is_chosen(job) or is_watched(job)
 
 
 def is_needed(job: Job, batch: Batch) -> bool:
-    """Whether the records of a batch are read before it is sent. New records hold nothing,
-    and Zendesk refuses to create one whose key has a record meanwhile."""
+    """Whether the records of a batch are read before it is sent; of a watched job, unless it
+    is known that none has changed (`watched_changes.py`). New records hold nothing, and
+    Zendesk refuses to create one whose key has a record meanwhile."""
     if is_of_records(job, batch):
         return True
     action = Action(batch.own_action or job.action)
-    return _is_chosen(job) and action is not Action.CREATE
+    if action is Action.CREATE:
+        return False
+    return _is_chosen(job) or (is_watched(job) and bool(batch.own_action))
+
+
+def is_watched(job: Job) -> bool:
+    """Whether the records of a batch need no read if none has changed since the
+    comparison."""
+    options = Options.from_json(job.options)
+    return options.refuse_changed == "watched" and not options.keep_undo
 
 
 def refuses_changed(job: Job, batch: Batch) -> bool:
@@ -85,8 +95,8 @@ def refuses_changed(job: Job, batch: Batch) -> bool:
     Batches without an action of their own have rows that were not compared."""
     if is_of_records(job, batch):
         return True
-    is_strict = Options.from_json(job.options).refuse_changed == "strict"
-    return is_strict and bool(batch.own_action)
+    is_chosen = Options.from_json(job.options).refuse_changed != "off"
+    return is_chosen and bool(batch.own_action)
 
 
 def is_of_records(job: Job, batch: Batch) -> bool:

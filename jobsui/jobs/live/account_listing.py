@@ -31,7 +31,7 @@ from jobsui.jobs.models.record_rows import FIRST_RECORD_ROW
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
-from jobsui.zendesk.custom_objects import RecordPage
+from jobsui.zendesk.custom_objects import ExportPage
 from jobsui.zendesk.errors import (
     Forbidden,
     NotFound,
@@ -144,7 +144,7 @@ class _Lister:
                 is_export=True,
             )
         except Refused as error:
-            page = RecordPage([], "")
+            page = ExportPage([], "", is_end=True)
             is_forbidden = isinstance(error, Forbidden | NotFound)
             listing.not_caught_up = NO_EXPORT if is_forbidden else explain(error)
         missing = [record for record in page.records if self._is_missing(record)]
@@ -152,8 +152,8 @@ class _Lister:
         for record in missing:
             if record.id not in known:
                 self._keep(record)
-        listing.export_cursor = page.after
-        if not page.after:
+        listing.export_cursor = page.cursor
+        if page.is_end or not page.records:
             listing.state = ListingState.DONE
         self._commit()
 
@@ -233,13 +233,13 @@ class _Lister:
         if self._stopping.is_set():
             raise Stopped
 
-    def _call(
+    def _call[Page](
         self,
-        call: Callable[[Client], RecordPage],
+        call: Callable[[Client], Page],
         *,
         may_refuse: bool = False,
         is_export: bool = False,
-    ) -> RecordPage:
+    ) -> Page:
         """Raises Stopped and Failed; with `may_refuse` Refused instead."""
         began = self._clock.monotonic()
         while True:

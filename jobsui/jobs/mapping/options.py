@@ -14,6 +14,9 @@ UNDO_FIELDS = "undo_fields"
 without it, all are undone."""
 
 
+type RefuseChanged = Literal["off", "watched", "strict"]
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """What is done so that the account matches the file."""
@@ -54,9 +57,11 @@ class Options:
     keep_undo: bool = False
     """What the records hold is read and kept right before each batch is sent, so that the job
     can be undone without a comparison."""
-    refuse_changed: Literal["off", "strict"] = "off"
-    """"strict": the records of a compared job are read again right before each batch is sent.
-    Rows whose records have changed since the comparison are not sent."""
+    refuse_changed: RefuseChanged = "off"
+    """Rows of a compared job whose records have changed since the comparison are not sent.
+    "strict": the records of each batch are read again right before it is sent. "watched": only
+    those of batches of which the incremental export shows a record, while it was read
+    lately."""
     match: Match | None = None
     """Find the records that only the account has too, so that the account matches the file.
     Upserts by external ID only, which have to be compared first."""

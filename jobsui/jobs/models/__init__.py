@@ -19,6 +19,7 @@ from jobsui.jobs.models.record_read import (
     ReadPageBlob,
     RecordRead,
 )
+from jobsui.jobs.models.record_watch import ChangedRecords, RecordWatch
 from jobsui.jobs.models.repeated_keys import RepeatedKeys
 from jobsui.jobs.models.results import RowResult
 from jobsui.jobs.models.row import Cause, RowError
@@ -36,6 +37,7 @@ __all__ = [
     "BatchBlob",
     "BatchImages",
     "Cause",
+    "ChangedRecords",
     "ColumnFacts",
     "Correction",
     "CorrectionUpload",
@@ -51,6 +53,7 @@ __all__ = [
     "RecordHistory",
     "RecordKeys",
     "RecordRead",
+    "RecordWatch",
     "RecreatedRecord",
     "RepeatedKeys",
     "RowError",

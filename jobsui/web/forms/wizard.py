@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from django import forms
 from django.conf import settings
@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping.options import RefuseChanged
 from jobsui.jobs.models import File
 from jobsui.jobs.preparation import file_formats
 from jobsui.text import counted
@@ -14,6 +15,7 @@ from jobsui.web.forms.fields import DressedForm
 from jobsui.web.forms.jobs import RunSettingsForm
 
 NO_READS: Mapping[str, str] = {}
+REFUSALS = get_args(RefuseChanged.__value__)
 
 
 class _ObjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not subscriptable when it runs
@@ -138,9 +140,10 @@ class LaunchForm(RunSettingsForm):
         label="Keep what the records hold, so that the job can be undone",
         required=False,
     )
-    refuse_changed = forms.BooleanField(
-        label="Do not send rows whose records have changed since the comparison",
+    refuse_changed = forms.ChoiceField(
+        label="Rows whose records change after the comparison",
         required=False,
+        widget=forms.RadioSelect,
     )
     confirm = forms.CharField(required=False)
 
@@ -152,15 +155,19 @@ class LaunchForm(RunSettingsForm):
         reads: Mapping[str, str] = NO_READS,
         **kwargs: Any,
     ) -> None:
-        """`reads`: {"keep_undo" or "refuse_changed", if it is offered: what it costs}."""
+        """`reads`: {"keep_undo" or a RefuseChanged, if it is offered: what it means}."""
         super().__init__(*args, **kwargs)
         self._number = number
         self._deletes = deletes
-        for name in ("keep_undo", "refuse_changed"):
-            if name in reads:
-                self.fields[name].help_text = reads[name]
-            else:
-                del self.fields[name]
+        if "keep_undo" in reads:
+            self.fields["keep_undo"].help_text = reads["keep_undo"]
+        else:
+            del self.fields["keep_undo"]
+        offered = [(name, text) for name, text in reads.items() if name in REFUSALS]
+        if offered:
+            self.fields["refuse_changed"].choices = offered  # type: ignore[attr-defined]
+        else:
+            del self.fields["refuse_changed"]
 
     def clean_confirm(self) -> str:
         typed = self.cleaned_data["confirm"].replace(",", "").strip()

@@ -241,7 +241,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
             drafts.set_reads(
                 job,
                 keep_undo=form.cleaned_data.get("keep_undo", False),
-                refuse_changed=form.cleaned_data.get("refuse_changed", False),
+                refuse_changed=form.cleaned_data.get("refuse_changed") or "off",
             )
         actions.launch(
             job,
@@ -356,7 +356,7 @@ def _launch_form(
     chosen = {
         # A deleted record has no other copy.
         "keep_undo": options.keep_undo or preview.deletes > 0,
-        "refuse_changed": options.refuse_changed != "off",
+        "refuse_changed": options.refuse_changed,
     }
     return LaunchForm(
         data,

@@ -64,11 +64,12 @@ class Command(TerminalCommand):
         )
         parser.add_argument(
             "--refuse-changed",
-            choices=["off", "strict"],
+            choices=["off", "watched", "strict"],
             default="off",
             help=(
-                "with --compare: strict reads the records of each batch again right before "
-                "it is sent, and rows whose values have changed are not sent"
+                "with --compare: rows whose values have changed since are not sent. strict "
+                "reads the records of each batch again right before it is sent, watched only "
+                "those of batches of which the incremental export shows a changed record"
             ),
         )
         parser.add_argument(
@@ -158,7 +159,9 @@ class Command(TerminalCommand):
             weight = Weight[options["priority"].upper()]
             drafts.set_warned_rows(draft, options["warnings"])
             drafts.set_reads(
-                draft, keep_undo=options["keep_undo"], refuse_changed=refuses
+                draft,
+                keep_undo=options["keep_undo"],
+                refuse_changed=options["refuse_changed"],
             )
             if compare:
                 read = comparison.compare(self, draft)
