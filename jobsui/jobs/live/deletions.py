@@ -1,16 +1,16 @@
 """The records that only the account has, as a finished comparison lists them: how many there
 are, and which of them its job deletes."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
 from jobsui.jobs.enums import Purpose, ReadState, Verdict
+from jobsui.jobs.live import read_rows
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import AccountListing, Job, ReadPage, ReadPageBlob, RecordRead
-from jobsui.jobs.models.batch import unpack, unpack_rows
+from jobsui.jobs.models.batch import unpack_rows
 from jobsui.jobs.models.record_rows import FIRST_RECORD_ROW
 
 PAGES_PER_QUERY = 50
@@ -89,17 +89,10 @@ def of(job: Job) -> Iterator[Deletion]:
 
 
 def _of_page(blob: ReadPageBlob) -> Iterator[Deletion]:
-    left_out = unpack_rows(blob.left_out) if blob.left_out else ()
-    together = zip(
-        unpack_rows(blob.rows),
-        unpack(blob.payload).split(b"\n"),
-        bytes(blob.verdicts),
-        strict=True,
-    )
-    for row, line, verdict in together:
-        if verdict == Verdict.DELETE and row not in left_out:
-            listed = json.loads(line)
-            yield Deletion(row, listed["id"], listed["external_id"])
+    for row in read_rows.of_page(blob):
+        if row.verdict is Verdict.DELETE and not row.is_left_out:
+            listed = row.content
+            yield Deletion(row.number, listed["id"], listed["external_id"])
 
 
 def _blobs(read: RecordRead) -> QuerySet[ReadPageBlob]:

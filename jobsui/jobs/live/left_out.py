@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from jobsui.jobs.enums import SENT
+from jobsui.jobs.live import read_rows
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import pack_rows, unpack, unpack_rows
@@ -89,7 +90,7 @@ def _by_page(
 def _choose(blob: ReadPageBlob, rows: Iterable[int], *, is_left_out: bool) -> set[int]:
     verdicts = dict(zip(unpack_rows(blob.rows), bytes(blob.verdicts), strict=True))
     chosen = {row for row in rows if verdicts.get(row) in SENT}
-    before = set(unpack_rows(blob.left_out)) if blob.left_out else set()
+    before = read_rows.left_out_of(blob)
     after = before | chosen if is_left_out else before - chosen
     if after != before:
         blob.left_out = pack_rows(sorted(after)) if after else b""

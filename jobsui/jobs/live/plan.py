@@ -2,16 +2,17 @@
 with the action that fits its rows."""
 
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
 from jobsui.jobs.enums import Action, Outcome, ParentRows, Verdict
-from jobsui.jobs.live import reasons, stored_problems
+from jobsui.jobs.live import read_rows, stored_problems
+from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.mapping.options import Match, Options
 from jobsui.jobs.models import Job, ReadPage, RecordRead, RowResult
-from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
+from jobsui.jobs.models.batch import MAX_BATCH_SIZE
 from jobsui.jobs.models.record_rows import FIRST_RECORD_ROW
 from jobsui.jobs.preparation.pending_rows import Chunk, PlannedBatch
 from jobsui.jobs.records import images
@@ -82,7 +83,7 @@ def _chunk(
     for page in pages:
         invalid += stored_problems.unpacked(page.blob.invalid)
         last_row = page.last_row
-        for row in _rows(page):
+        for row in read_rows.of_page(page.blob):
             is_shared = any(first <= row.number <= last for first, last in shared)
             planned = _planned(job, row, options, is_shared=is_shared)
             batches.setdefault(planned.kind, _Batches(planned.kind)).add(planned)
@@ -90,40 +91,6 @@ def _chunk(
     # Later batches have later rows: the order of jobs relies on it (sql.blocked_rows).
     found.sort(key=lambda batch: batch.first_row)
     return Chunk(last_row, found, invalid)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    number: int
-    line: bytes
-    verdict: Verdict
-    record_id: str
-    image: Image | None
-    is_left_out: bool
-    note: str
-
-
-def _rows(page: ReadPage) -> Iterator[_Row]:
-    if not page.size:
-        return
-    numbers = unpack_rows(page.blob.rows)
-    lines = unpack(page.blob.payload).split(b"\n")
-    ids = json.loads(unpack(page.blob.record_ids))
-    found = images.unpacked(page.blob.images)
-    verdicts = bytes(page.blob.verdicts)
-    found_reasons = reasons.unpacked(page.blob.notes)
-    left_out = unpack_rows(page.blob.left_out) if page.blob.left_out else ()
-    together = zip(numbers, lines, verdicts, ids, strict=True)
-    for index, (number, line, code, record_id) in enumerate(together):
-        yield _Row(
-            number,
-            line,
-            Verdict(code),
-            record_id,
-            image=found.get(index),
-            is_left_out=number in left_out,
-            note=reasons.sentences(found_reasons.get(index, ())),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +104,7 @@ class _Planned:
     """What its record holds before."""
 
 
-def _planned(job: Job, row: _Row, options: Options, *, is_shared: bool) -> _Planned:
+def _planned(job: Job, row: ReadRow, options: Options, *, is_shared: bool) -> _Planned:
     """`is_shared`: it is sent behind an earlier job that may change its record, so the
     comparison says nothing about it."""
     if row.is_left_out:
@@ -174,7 +141,7 @@ def _deletions(pages: Iterable[ReadPage]) -> Chunk:
     last_row = 0
     for page in pages:
         last_row = page.last_row
-        for row in _rows(page):
+        for row in read_rows.of_page(page.blob):
             if row.verdict is Verdict.DELETE and not row.is_left_out:
                 line = json.dumps(row.record_id).encode()
                 batches.add(_Planned(Action.DELETE, row.number, line, image=row.image))
@@ -192,7 +159,7 @@ def _left_alone(verdict: Verdict, match: Match | None) -> RowResult | None:
     return None
 
 
-def _changes(row: _Row, image: Image) -> bytes:
+def _changes(row: ReadRow, image: Image) -> bytes:
     """An update of the values that differ."""
     item = json.loads(row.line)
     changed = {
@@ -213,7 +180,7 @@ def _line(item: dict[str, Json]) -> bytes:
     return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _result(job: Job, row: _Row) -> RowResult:
+def _result(job: Job, row: ReadRow) -> RowResult:
     match row.verdict:
         case Verdict.AMBIGUOUS:
             return SEVERAL_RECORDS

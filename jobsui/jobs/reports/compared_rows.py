@@ -14,13 +14,13 @@ from jobsui.files.safe import csv_line
 from jobsui.jobs import retention
 from jobsui.jobs.enums import SENT, Action, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import deletions, reasons
+from jobsui.jobs.live import deletions
+from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.options import Match, Options
 from jobsui.jobs.models import Job, ReadPageBlob, RecordRead
-from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack, unpack_rows
+from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack_rows
 from jobsui.jobs.models.record_rows import is_record_row
-from jobsui.jobs.records import images
 from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image, key_of, label_of
 from jobsui.jobs.reports import read_pages
 from jobsui.jobs.reports.row_results import BOM, in_pieces
@@ -81,6 +81,10 @@ class Wanted:
     verdicts: frozenset[Verdict] = DIFFERING
     field: str = ""
     """Only rows that change this value."""
+
+    def has(self, row: ReadRow) -> bool:
+        is_changed = row.image is not None and self.field in row.image.old
+        return row.code in self.verdicts and (is_changed or not self.field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,49 +282,23 @@ def _plan_lines(row: ComparedRow, action: str) -> Iterator[list[str]]:
 def _pages(
     read: RecordRead, wanted: Wanted, after: int
 ) -> Iterator[tuple[int, list[ComparedRow]]]:
-    """(last row, the wanted rows behind row `after`) of each page of the read. The bodies of
-    pages without a wanted row stay unread."""
+    """(last row, the wanted rows behind row `after`) of each page of the read."""
     action = Action(read.job.action)
-    for last_row, body in read_pages.bodies(read, wanted.verdicts, after):
-        yield last_row, _rows(body, wanted, action, after) if body else []
+    for last_row, rows in read_pages.rows(read, wanted.verdicts, after):
+        yield last_row, [_compared(row, action) for row in rows if wanted.has(row)]
 
 
-def _rows(
-    blob: ReadPageBlob, wanted: Wanted, action: Action, after: int
-) -> list[ComparedRow]:
-    """The wanted ones of a page that has been read."""
-    ids = json.loads(unpack(blob.record_ids))
-    found = images.unpacked(blob.images)
-    left_out = unpack_rows(blob.left_out) if blob.left_out else ()
-    notes = reasons.unpacked(blob.notes)
-    together = zip(
-        unpack_rows(blob.rows),
-        unpack(blob.payload).split(b"\n"),
-        bytes(blob.verdicts),
-        ids,
-        strict=True,
+def _compared(row: ReadRow, action: Action) -> ComparedRow:
+    item = row.content
+    return ComparedRow(
+        row=row.number,
+        key=key_of(item, action),
+        record_id=row.record_id,
+        verdict=row.verdict,
+        values=values_of(item, action, row.verdict, row.image),
+        is_left_out=row.is_left_out,
+        note=row.note,
     )
-    rows = []
-    for index, (number, line, code, record_id) in enumerate(together):
-        image = found.get(index)
-        is_wanted = code in wanted.verdicts and number > after
-        if wanted.field:
-            is_wanted = is_wanted and image is not None and wanted.field in image.old
-        if is_wanted:
-            item = json.loads(line)
-            verdict = Verdict(code)
-            rows.append(
-                ComparedRow(
-                    row=number,
-                    key=key_of(item, action),
-                    record_id=record_id,
-                    verdict=verdict,
-                    values=values_of(item, action, verdict, image),
-                    is_left_out=number in left_out,
-                    note=reasons.sentences(notes.get(index, ())),
-                )
-            )
-    return rows
 
 
 def values_of(

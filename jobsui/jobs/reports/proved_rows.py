@@ -1,14 +1,11 @@
 """What a proof of landing found: in numbers, and the records that are not what was sent."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobsui.jobs.enums import Action, Landing
-from jobsui.jobs.models import ReadPageBlob, RecordRead
-from jobsui.jobs.models.batch import unpack, unpack_rows
-from jobsui.jobs.records import images
-from jobsui.jobs.records.compare import Image
+from jobsui.jobs.live.read_rows import ReadRow
+from jobsui.jobs.models import RecordRead
 from jobsui.jobs.reports import compared_rows, read_pages
 from jobsui.jobs.reports.compared_rows import ComparedValue
 from jobsui.paging import Page
@@ -66,43 +63,22 @@ def page(
     size: int = ROWS_PER_PAGE,
 ) -> Page[ProvedRow]:
     """Rows with one of these landings behind row `after`."""
-    pages = _pages(read, landings, after)
+    pages = (
+        (last_row, [_proved(row) for row in rows])
+        for last_row, rows in read_pages.rows(read, landings, after)
+    )
     return read_pages.page(pages, after=after, size=size)
 
 
-def _pages(
-    read: RecordRead, landings: frozenset[Landing], after: int
-) -> Iterator[tuple[int, list[ProvedRow]]]:
-    for last_row, blob in read_pages.bodies(read, landings, after):
-        rows = _rows(blob) if blob else ()
-        wanted = [row for row in rows if row.landing in landings and row.row > after]
-        yield last_row, wanted
-
-
-def _rows(blob: ReadPageBlob) -> Iterator[ProvedRow]:
-    found = images.unpacked(blob.images)
-    together = zip(
-        unpack_rows(blob.rows),
-        unpack(blob.payload).split(b"\n"),
-        bytes(blob.verdicts),
-        strict=True,
-    )
-    for index, (number, line, code) in enumerate(together):
-        sent = json.loads(line)
-        yield _row(number, Landing(code), sent, found.get(index))
-
-
-def _row(
-    number: int, landing: Landing, sent: Mapping[str, object], image: Image | None
-) -> ProvedRow:
-    item = sent["item"]
-    record_id = str(sent["id"] or (image.record_id if image else ""))
+def _proved(row: ReadRow) -> ProvedRow:
+    sent = row.content
+    image = row.image
     return ProvedRow(
-        row=number,
-        landing=landing,
-        record_id=record_id,
-        key=_key(item, Action(str(sent["action"]))),
-        values=compared_rows.sent_and_held(item, image) if image else (),
+        row=row.number,
+        landing=Landing(row.code),
+        record_id=row.record_id or (image.record_id if image else ""),
+        key=_key(sent["item"], Action(sent["action"])),
+        values=compared_rows.sent_and_held(sent["item"], image) if image else (),
         updated_at=image.updated_at if image else "",
         updated_by=image.updated_by if image else "",
     )

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from jobsui import paging
+from jobsui.jobs.live import read_rows
+from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.models import ReadPageBlob, RecordRead
 from jobsui.paging import Page
 
@@ -19,11 +21,22 @@ class Row(Protocol):
     def row(self) -> int: ...
 
 
-def bodies(
+def rows(
+    read: RecordRead, codes: frozenset[int], after: int
+) -> Iterator[tuple[int, list[ReadRow]]]:
+    """(last row, its rows with one of these verdicts or landings) of each page with rows
+    behind row `after`. The bodies of pages without such rows are not read."""
+    for last_row, blob in _bodies(read, codes, after):
+        found = read_rows.of_page(blob) if blob else ()
+        yield (
+            last_row,
+            [row for row in found if row.code in codes and row.number > after],
+        )
+
+
+def _bodies(
     read: RecordRead, codes: frozenset[int], after: int
 ) -> Iterator[tuple[int, ReadPageBlob | None]]:
-    """(last row, body) of each page with rows behind row `after`. None: no row of the page
-    has one of these verdicts or landings."""
     blobs = ReadPageBlob.objects.filter(page__read=read, page__last_row__gt=after)
     in_order = blobs.order_by("page__seq").values_list(
         "pk", "page__seq", "page__last_row", "verdicts"

@@ -1,19 +1,16 @@
 """What an undo puts back, keeps and cannot undo: in numbers, and row by row."""
 
-import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from jobsui import paging
 from jobsui.jobs.enums import SUCCEEDED, Action, Outcome, Verdict
 from jobsui.jobs.ledger.unreadable import stored_results
-from jobsui.jobs.live import reasons
+from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.live.reasons import Reason
-from jobsui.jobs.models import BatchBlob, Job, ReadPageBlob, RecordRead, RowResult
-from jobsui.jobs.models.batch import unpack, unpack_rows
-from jobsui.jobs.records import images
+from jobsui.jobs.models import BatchBlob, Job, RecordRead, RowResult
 from jobsui.jobs.reports import compared_rows, read_pages
 from jobsui.jobs.reports.compared_rows import ComparedRow
 from jobsui.paging import Page
@@ -109,7 +106,10 @@ def page(
     undo = read.job
     if chosen is UndoList.IMPOSSIBLE and not undo.is_draft:
         return _failed(undo, after, size)
-    pages = _pages(read, VERDICTS[chosen], after)
+    pages = (
+        (last_row, [_undone(row) for row in rows])
+        for last_row, rows in read_pages.rows(read, VERDICTS[chosen], after)
+    )
     found = read_pages.page(pages, after=after, size=size)
     if chosen is not UndoList.RESTORED or undo.is_draft:
         return found
@@ -152,44 +152,13 @@ def _results(undo: Job, rows: Collection[int]) -> dict[int, RowResult]:
     }
 
 
-def _pages(
-    read: RecordRead, verdicts: frozenset[Verdict], after: int
-) -> Iterator[tuple[int, list[UndoneRow]]]:
-    for last_row, blob in read_pages.bodies(read, verdicts, after):
-        rows = _rows(blob) if blob else ()
-        yield (
-            last_row,
-            [
-                row
-                for row in rows
-                if row.compared.verdict in verdicts and row.row > after
-            ],
-        )
-
-
-def _rows(blob: ReadPageBlob) -> Iterator[UndoneRow]:
-    """All of a page that has been read."""
-    found = images.unpacked(blob.images)
-    found_reasons = reasons.unpacked(blob.notes)
-    left_out = unpack_rows(blob.left_out) if blob.left_out else ()
-    together = zip(
-        unpack_rows(blob.rows),
-        unpack(blob.payload).split(b"\n"),
-        bytes(blob.verdicts),
-        json.loads(unpack(blob.record_ids)),
-        strict=True,
+def _undone(row: ReadRow) -> UndoneRow:
+    compared = ComparedRow(
+        row.number,
+        row.record_id,
+        row.record_id,
+        row.verdict,
+        compared_rows.values_of(row.content, Action.UPDATE, row.verdict, row.image),
+        is_left_out=row.is_left_out,
     )
-    for index, (number, line, code, record_id) in enumerate(together):
-        verdict = Verdict(code)
-        values = compared_rows.values_of(
-            json.loads(line), Action.UPDATE, verdict, found.get(index)
-        )
-        compared = ComparedRow(
-            number,
-            record_id,
-            record_id,
-            verdict,
-            values,
-            is_left_out=number in left_out,
-        )
-        yield UndoneRow(compared, found_reasons.get(index, ()))
+    return UndoneRow(compared, row.reasons)
