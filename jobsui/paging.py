@@ -50,9 +50,8 @@ def by_number[T: Model](
 ) -> Page[T]:
     """Ascending by an integer column. A cursor is the last number of the previous page.
     Raises BadCursor."""
-    if cursor:
-        queryset = queryset.filter(**{f"{column}__gt": number(cursor)})
-    entries, has_more = _cut(queryset.order_by(column), size)
+    behind = queryset.filter(**{f"{column}__gt": after(cursor)})
+    entries, has_more = _cut(behind.order_by(column), size)
     older = str(getattr(entries[-1], column)) if has_more else ""
     return Page(entries, older, "")
 
@@ -60,6 +59,11 @@ def by_number[T: Model](
 def position(entry: Any) -> str:
     """The key of an entry in a list by time."""
     return f"{entry.created_at.isoformat()}_{entry.pk}"
+
+
+def after(cursor: str) -> int:
+    """The last number of the previous page; 0 on the first page. Raises BadCursor."""
+    return number(cursor) if cursor else 0
 
 
 def number(cursor: str) -> int:

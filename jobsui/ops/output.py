@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 
 from jobsui.api.v1 import comparisons as comparisons_api
-from jobsui.api.v1 import job_out, rows
+from jobsui.api.v1 import job_out, reads, rows
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.enums import JobState, Outcome, Verdict
 from jobsui.jobs.models import Cause, File, Job, RecordRead
@@ -73,9 +73,8 @@ def comparison(read: RecordRead) -> list[str]:
     lines = [f"Compared with Zendesk: {', '.join(parts) or 'none'} of {rows}."]
     if read.changed_cells:
         changed = [
-            f"{comparisons_api.field_name(name)} {cells:,}"
-            + (f" ({blank:,} to blank)" if blank else "")
-            for name, (cells, blank) in read.changed_cells.items()
+            f"{field} {cells:,}" + (f" ({blank:,} to blank)" if blank else "")
+            for field, cells, blank in reads.cells(read)
         ]
         lines.append(f"Values that change: {', '.join(changed)}.")
     return lines

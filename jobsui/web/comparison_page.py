@@ -11,15 +11,14 @@ from django.utils import timezone
 from jobsui.jobs.enums import Action, ReadState, Verdict
 from jobsui.jobs.live import deletions, name_list
 from jobsui.jobs.models import Job, RecordRead
-from jobsui.jobs.reports import compared_rows
+from jobsui.jobs.reports import compared_rows, record_values
 from jobsui.jobs.reports.compared_rows import (
     DIFFERING,
     ComparedRow,
-    ComparedValue,
-    Labels,
     PlannedRows,
     Wanted,
 )
+from jobsui.jobs.reports.record_values import ComparedValue, Labels
 from jobsui.text import counted
 
 COMPARE = "Compare"
@@ -111,10 +110,10 @@ class Grid:
     def __init__(self, read: RecordRead, verdict: str, field: str) -> None:
         codes = {_code(each): each for each in Verdict}
         self._read = read
-        self._labels = compared_rows.labels_of(read.job)
+        self._labels = record_values.labels_of(read.job)
         self.field = field if field in read.changed_cells else ""
         self.verdict = codes.get(verdict)
-        self.fields = compared_rows.changed_fields(read, self._labels)
+        self.fields = record_values.changed_fields(read, self._labels)
 
     @property
     def is_narrowed(self) -> bool:

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from jobsui import paging
 from jobsui.jobs.enums import Action, Landing, ParentRows, ReadState
 from jobsui.jobs.models import Job, RecordRead
-from jobsui.jobs.reports import compared_rows, proved_rows, record_history
-from jobsui.jobs.reports.compared_rows import ChangedField, ComparedValue
+from jobsui.jobs.reports import proved_rows, record_history, record_values
 from jobsui.jobs.reports.proved_rows import NOT_LANDED, ProvedRow
+from jobsui.jobs.reports.record_values import ChangedField, ComparedValue
 from jobsui.text import counted
 from jobsui.web import comparison_page
 
@@ -103,7 +103,7 @@ class Landings:
         read.job = job
         self._read = read
         self._job = job
-        self._labels = compared_rows.labels_of(job)
+        self._labels = record_values.labels_of(job)
         self.after = paging.parse_integer(query.get("after", "")) or 0
         codes = {_code(landing): landing for landing in NOT_LANDED}
         self.landing = codes.get(query.get("landing", ""))
@@ -115,7 +115,7 @@ class Landings:
 
     @property
     def fields(self) -> list[ChangedField]:
-        return compared_rows.changed_fields(self._read, self._labels)
+        return record_values.changed_fields(self._read, self._labels)
 
     @property
     def counts(self) -> list[LandingCount]:

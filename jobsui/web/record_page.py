@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from jobsui.jobs import retention
 from jobsui.jobs.control import undo
 from jobsui.jobs.enums import Outcome
-from jobsui.jobs.reports import compared_rows
-from jobsui.jobs.reports.compared_rows import ComparedValue, Labels
+from jobsui.jobs.records.compare import values_of
+from jobsui.jobs.reports import record_values
 from jobsui.jobs.reports.record_history import Touch
+from jobsui.jobs.reports.record_values import ComparedValue, Labels
 from jobsui.web import comparison_page
 
 
@@ -26,25 +27,14 @@ class Line:
 
 
 def line(touch: Touch, labels: Labels) -> Line:
-    old = touch.image.old if touch.image else {}
-    item = touch.item if isinstance(touch.item, dict) else {}
-    new = compared_rows.values_of_item(item)
-    names = dict.fromkeys([*old, *new])
-    values = [
-        ComparedValue(
-            name,
-            compared_rows.text_of(old.get(name)),
-            compared_rows.text_of(new.get(name)),
-        )
-        for name in names
-    ]
+    values = record_values.before_and_sent(touch.item, touch.image)
     shown, hidden = comparison_page.shown_values(values, labels)
     return Line(
         touch,
         shown,
         hidden,
-        has_old=bool(old),
-        has_new=bool(new),
+        has_old=touch.image is not None and bool(touch.image.old),
+        has_new=bool(values_of(touch.item)),
         notice=_notice(touch),
         may_undo=touch.result.outcome != Outcome.UNCHANGED
         and bool(undo.undoable_rows(touch.job)),

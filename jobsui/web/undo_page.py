@@ -14,8 +14,8 @@ from jobsui.jobs.enums import Outcome
 from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import BatchImages, Job, RecordRead
-from jobsui.jobs.reports import compared_rows, job_changes, undone_rows
-from jobsui.jobs.reports.compared_rows import ChangedField
+from jobsui.jobs.reports import job_changes, record_values, undone_rows
+from jobsui.jobs.reports.record_values import ChangedField
 from jobsui.jobs.reports.undone_rows import UndoList, UndoneRows
 from jobsui.text import counted
 from jobsui.web import comparison_page
@@ -185,7 +185,7 @@ class Lists:
         read.job = undo
         self.can_choose = undo.is_draft
         self._read = read
-        self._labels = compared_rows.labels_of(undo)
+        self._labels = record_values.labels_of(undo)
         self._is_launched = not undo.is_draft
         self.rows = (
             undone_rows.done(undo, read)

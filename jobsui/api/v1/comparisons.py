@@ -1,45 +1,31 @@
 """What the rows of a job would change in Zendesk, compared before the launch."""
 
-from collections.abc import Iterable
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
 from django.http import HttpResponse, StreamingHttpResponse
 from ninja import Router, Status
-from pydantic import Field
 
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
-from jobsui.api.problems import Problem, invalid
+from jobsui.api.problems import invalid
 from jobsui.api.schema import Schema
+from jobsui.api.v1 import reads
 from jobsui.api.v1.job_in import OptionsIn
+from jobsui.api.v1.reads import ChangeOut, ReadOut, RowChoiceIn
 from jobsui.api.v1.rows import CSV
-from jobsui.api.v1.types import (
-    Body,
-    Code,
-    Limit,
-    ListOut,
-    Text,
-    list_response,
-    responses,
-)
+from jobsui.api.v1.types import Code, Limit, ListOut, Text, list_response, responses
 from jobsui.jobs.control import account_match, comparisons
 from jobsui.jobs.enums import Action, ReadState, Verdict
-from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import deletions
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.models.record_rows import file_row
-from jobsui.jobs.records.compare import FIELDS
 from jobsui.jobs.reports import compared_rows
-from jobsui.jobs.reports.compared_rows import ComparedRow, ComparedValue, Wanted
+from jobsui.jobs.reports.compared_rows import ComparedRow, Wanted
 
 router = Router()
-MAX_CHOSEN = 10_000
-RowNumber = Annotated[int, Field(ge=1, le=paging.MAX_INTEGER)]
 NO_COMPARISON = (
     "This job has no comparison of its present rows. "
     "Start one: POST /api/v1/jobs/{id}/compare."
@@ -50,14 +36,6 @@ NOT_A_MATCH = (
 )
 NOT_FOR_CREATE = "new records have no record to be compared with; leave {} out"
 ONLY_BY_EXTERNAL_ID = "is for create_or_update_by_external_id; leave only_existing out"
-
-
-class PageCounts(Schema):
-    """A page has up to 100 rows."""
-
-    read: int
-    total: int
-    """Grows while the state is `dividing`."""
 
 
 class ComparisonCounts(Schema):
@@ -106,21 +84,15 @@ class ChangedCells(Schema):
     """How many of them become blank."""
 
 
-class ComparisonOut(Schema):
-    job: UUID
+class ComparisonOut(ReadOut):
     state: ReadState
     """`dividing` and `reading`: it runs. With `done`, the launch sends only what
     differs. With `cancelled` and `failed`, it sends all rows, except with the option
     `only_existing`, which needs a comparison."""
     reason: str | None
     """Why it failed or was cancelled, if it was not by a person."""
-    created_at: datetime
-    started_at: datetime | None
-    """When the first page was read."""
-    finished_at: datetime | None
     requests: int
     """How many requests it takes, those that are repeated not counted."""
-    pages: PageCounts
     counts: ComparisonCounts
     """Of the pages that are read."""
     changed_cells: list[ChangedCells]
@@ -144,13 +116,6 @@ class ComparedVerdict(StrEnum):
     GONE = "gone"
 
 
-class ChangeOut(Schema):
-    field: str
-    old: str | None
-    """Null for blank, here and in `new`."""
-    new: str | None
-
-
 class ComparedRowOut(Schema):
     row: int | None
     """Row number in the file; null for a record that only the account has."""
@@ -164,17 +129,6 @@ class ComparedRowOut(Schema):
     changes: list[ChangeOut]
     """The values that change. Of a record that would be created or deleted, all that are
     not blank, without its key."""
-
-
-class RowChoiceIn(Body):
-    leave_out: Annotated[list[RowNumber], Field(max_length=MAX_CHOSEN)] = Field(
-        default_factory=list
-    )
-    """Rows that are not sent."""
-    take: Annotated[list[RowNumber], Field(max_length=MAX_CHOSEN)] = Field(
-        default_factory=list
-    )
-    """Rows that were left out before."""
 
 
 @router.post(
@@ -255,7 +209,7 @@ def row_list(
     """In the order of the file, as far as they are compared. With `verdict`, a page may have
     fewer rows than `limit`, or none, before the last page. Follow `next` until it is null."""
     read = _current(lookup.draft_or_job(request.auth, code))
-    after = paging.number(cursor) if cursor else 0
+    after = paging.after(cursor)
     verdicts = [Verdict[verdict.name]] if verdict else Verdict
     wanted = Wanted(verdicts=frozenset(verdicts))
     page = compared_rows.page(read, wanted, after=after, size=limit)
@@ -273,8 +227,7 @@ def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
     """Before the launch. Rows that would not be sent anyway are ignored."""
     job = lookup.draft_or_job(request.auth, code)
     read = _current(job)
-    comparisons.leave_out(read, body.leave_out, is_left_out=True)
-    comparisons.leave_out(read, body.take, is_left_out=False)
+    reads.choose_rows(read, body)
     return serialize(job, _current(job))
 
 
@@ -291,24 +244,20 @@ def plan(request: ApiRequest, code: Code) -> StreamingHttpResponse:
     are the same are left out, and records that only the account has have no `row`. 409 until
     the comparison is done."""
     read = _current(lookup.draft_or_job(request.auth, code))
-    if read.state != ReadState.DONE:
-        raise NotPossibleNow(NOT_DONE)
+    reads.require_done(read, NOT_DONE)
     lines = compared_rows.plan_csv(read)
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
 
 
 def serialize(job: Job, read: RecordRead) -> ComparisonOut:
     return ComparisonOut(
-        job=job.code,
-        state=ReadState(read.state),
-        reason=read.reason or None,
-        created_at=read.created_at,
-        started_at=read.started_at,
-        finished_at=read.finished_at,
+        **reads.members(job, read),
         requests=comparisons.cost_of(job).requests,
-        pages=PageCounts(read=read.pages_read, total=read.pages_total),
-        counts=_serialize_counts(read),
-        changed_cells=_changed_cells(read),
+        counts=reads.counts(ComparisonCounts, read),
+        changed_cells=[
+            ChangedCells(field=field, cells=cells, blank=blank)
+            for field, cells, blank in reads.cells(read)
+        ],
         only_in_account=_only_in_account(job, read),
     )
 
@@ -347,28 +296,7 @@ def require_comparable(action: Action, options: OptionsIn) -> None:
 
 
 def _current(job: Job) -> RecordRead:
-    read = comparisons.current(job)
-    if read is None:
-        raise Problem(404, "not_found", NO_COMPARISON)
-    return read
-
-
-def _serialize_counts(read: RecordRead) -> ComparisonCounts:
-    names = ComparisonCounts.model_fields
-    return ComparisonCounts(**{name: read.counts.get(name, 0) for name in names})
-
-
-def _changed_cells(read: RecordRead) -> list[ChangedCells]:
-    found = [
-        ChangedCells(field=field_name(name), cells=cells, blank=blank)
-        for name, (cells, blank) in read.changed_cells.items()
-    ]
-    return sorted(found, key=lambda each: (-each.cells, each.field))
-
-
-def field_name(name: str) -> str:
-    """What programs call a value of a record."""
-    return name.removeprefix(f"{FIELDS}.")
+    return reads.existing(comparisons.current(job), NO_COMPARISON)
 
 
 def _serialize_row(row: ComparedRow) -> ComparedRowOut:
@@ -378,16 +306,5 @@ def _serialize_row(row: ComparedRow) -> ComparedRowOut:
         record_id=row.record_id or None,
         verdict=ComparedVerdict[row.verdict.name],
         is_left_out=row.is_left_out,
-        changes=serialize_changes(row.values),
+        changes=reads.changes(row.values),
     )
-
-
-def serialize_changes(values: Iterable[ComparedValue]) -> list[ChangeOut]:
-    return [
-        ChangeOut(
-            field=field_name(value.name),
-            old=value.old or None,
-            new=value.new or None,
-        )
-        for value in values
-    ]

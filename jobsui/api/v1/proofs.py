@@ -1,6 +1,5 @@
 """Whether a job has landed: its records are read again and compared with what was sent."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -12,13 +11,12 @@ from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
-from jobsui.api.problems import Problem
 from jobsui.api.schema import Schema
-from jobsui.api.v1.comparisons import PageCounts, field_name
+from jobsui.api.v1 import reads
+from jobsui.api.v1.reads import ReadOut, field_name
 from jobsui.api.v1.types import Code, Limit, ListOut, Text, list_response, responses
 from jobsui.jobs.control import comparisons, proofs
-from jobsui.jobs.enums import Landing, ReadState
-from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.enums import Landing
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import proved_rows, record_history
 from jobsui.jobs.reports.proved_rows import NOT_LANDED, ProvedRow
@@ -54,18 +52,9 @@ class DifferingCells(Schema):
     """How many values are not as sent."""
 
 
-class ProofOut(Schema):
-    job: UUID
-    state: ReadState
-    reason: str | None
-    """Why it failed."""
-    created_at: datetime
-    started_at: datetime | None
-    """When the first page was read."""
-    finished_at: datetime | None
+class ProofOut(ReadOut):
     requests: int
     """How many requests it takes, those that are repeated not counted."""
-    pages: PageCounts
     counts: ProofCounts
     """Of the pages that are read."""
     differing_cells: list[DifferingCells]
@@ -157,10 +146,9 @@ def row_list(
     until it is null. 409 until the proof is done."""
     job = lookup.draft_or_job(request.auth, code)
     read = _current(job)
-    if read.state != ReadState.DONE:
-        raise NotPossibleNow(NOT_DONE)
+    reads.require_done(read, NOT_DONE)
     landings = frozenset({Landing[result.name]}) if result else NOT_LANDED
-    after = paging.number(cursor) if cursor else 0
+    after = paging.after(cursor)
     page = proved_rows.page(read, landings, after=after, size=limit)
     ids = {row.record_id for row in page.entries if row.record_id}
     later = record_history.later_jobs(job, ids)
@@ -171,37 +159,18 @@ def row_list(
 
 def serialize(job: Job, read: RecordRead) -> ProofOut:
     return ProofOut(
-        job=job.code,
-        state=ReadState(read.state),
-        reason=read.reason or None,
-        created_at=read.created_at,
-        started_at=read.started_at,
-        finished_at=read.finished_at,
+        **reads.members(job, read),
         requests=comparisons.requests_for(job.succeeded),
-        pages=PageCounts(read=read.pages_read, total=read.pages_total),
-        counts=_counts(read),
-        differing_cells=_differing_cells(read),
+        counts=reads.counts(ProofCounts, read),
+        differing_cells=[
+            DifferingCells(field=field, cells=cells)
+            for field, cells, _ in reads.cells(read)
+        ],
     )
 
 
 def _current(job: Job) -> RecordRead:
-    read = proofs.current(job)
-    if read is None:
-        raise Problem(404, "not_found", NO_PROOF)
-    return read
-
-
-def _counts(read: RecordRead) -> ProofCounts:
-    names = ProofCounts.model_fields
-    return ProofCounts(**{name: read.counts.get(name, 0) for name in names})
-
-
-def _differing_cells(read: RecordRead) -> list[DifferingCells]:
-    found = [
-        DifferingCells(field=field_name(name), cells=cells)
-        for name, (cells, _) in read.changed_cells.items()
-    ]
-    return sorted(found, key=lambda each: (-each.cells, each.field))
+    return reads.existing(proofs.current(job), NO_PROOF)
 
 
 def _serialize_row(row: ProvedRow, later_job: Job | None) -> ProvedRowOut:

@@ -12,7 +12,8 @@ from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api.auth import ApiRequest
 from jobsui.api.schema import Schema
-from jobsui.api.v1.comparisons import ChangeOut, field_name
+from jobsui.api.v1 import reads
+from jobsui.api.v1.reads import ChangeOut, field_name
 from jobsui.api.v1.types import (
     STORABLE,
     Code,
@@ -23,7 +24,7 @@ from jobsui.api.v1.types import (
     responses,
 )
 from jobsui.jobs.enums import Action, Outcome
-from jobsui.jobs.reports import compared_rows, record_history, record_now
+from jobsui.jobs.reports import record_history, record_now, record_values
 from jobsui.jobs.reports.record_history import Touch
 from jobsui.jobs.reports.record_now import Now
 
@@ -91,7 +92,7 @@ def history(
     connection = lookup.connection(request.auth, code)
     custom_object = lookup.object_of_key(request.auth, connection, key)
     now = record_now.read(custom_object, record)
-    after = paging.number(cursor) if cursor else 0
+    after = paging.after(cursor)
     page = record_history.page(custom_object, now.keys(record), after=after)
 
     def serialize_one(touch: Touch) -> TouchOut:
@@ -114,22 +115,8 @@ def serialize(touch: Touch, url: str) -> TouchOut:
         record_id=touch.result.record_id or None,
         note=touch.result.message or None,
         is_old_known=touch.image is not None,
-        changes=_changes(touch),
+        changes=reads.changes(record_values.before_and_sent(touch.item, touch.image)),
     )
-
-
-def _changes(touch: Touch) -> list[ChangeOut]:
-    old = touch.image.old if touch.image else {}
-    item = touch.item if isinstance(touch.item, dict) else {}
-    new = compared_rows.values_of_item(item)
-    return [
-        ChangeOut(field=field_name(name), old=_text(old, name), new=_text(new, name))
-        for name in dict.fromkeys([*old, *new])
-    ]
-
-
-def _text(values: Any, name: str) -> str | None:
-    return compared_rows.text_of(values.get(name)) or None
 
 
 def _serialize_now(now: Now) -> RecordOut | None:

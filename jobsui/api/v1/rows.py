@@ -78,7 +78,7 @@ def row_list(
     rows than `limit`, or none, before the last page. Follow `next` until it is null. Results
     that were deleted have no rows: see `pruned_at`."""
     job = lookup.draft_or_job(request.auth, code)
-    after = paging.number(cursor) if cursor else 0
+    after = paging.after(cursor)
     page = row_results.page(job, outcome=outcome or "", after=after, size=limit)
     body = list_response(request, page, _serialize_row)
     return body | {"pruned_at": job.results_pruned_at}

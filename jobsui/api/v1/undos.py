@@ -1,6 +1,5 @@
 """Undoing a job: what a job of its own puts back, and which rows it leaves as they are."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,19 +12,18 @@ from jobsui import paging
 from jobsui.access import lookup
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
-from jobsui.api.problems import Problem, invalid
+from jobsui.api.problems import invalid
 from jobsui.api.schema import Schema
-from jobsui.api.v1 import job_out
-from jobsui.api.v1.comparisons import (
+from jobsui.api.v1 import job_out, reads
+from jobsui.api.v1.job_out import JobOut
+from jobsui.api.v1.reads import (
     MAX_CHOSEN,
     ChangeOut,
-    PageCounts,
+    ReadOut,
     RowChoiceIn,
     RowNumber,
     field_name,
-    serialize_changes,
 )
-from jobsui.api.v1.job_out import JobOut
 from jobsui.api.v1.types import (
     Body,
     Code,
@@ -37,9 +35,8 @@ from jobsui.api.v1.types import (
     responses,
 )
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.control import automation, comparisons, undo
+from jobsui.jobs.control import automation, undo
 from jobsui.jobs.enums import JobState, ParentRows, ReadState, Verdict
-from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.records.compare import FIELDS, MEMBERS
@@ -95,24 +92,17 @@ class RestoredCells(Schema):
     """How many values are put back."""
 
 
-class UndoPlanOut(Schema):
+class UndoPlanOut(ReadOut):
     job: UUID
     """The job that undoes."""
     undoes: UUID
     """The job that is undone."""
     state: ReadState
     """Of the reading of the records. The job can be launched once it is `done`."""
-    reason: str | None
-    """Why it failed."""
-    created_at: datetime
-    started_at: datetime | None
-    """When the first page was read."""
-    finished_at: datetime | None
     rows: list[str] | None
     """The chosen rows, as numbers and ranges. Null: all."""
     fields: list[str] | None
     """The chosen fields. Null: all."""
-    pages: PageCounts
     counts: UndoCounts
     """What the launch would do, or of a launched job what it has done."""
     restored_cells: list[RestoredCells]
@@ -218,9 +208,9 @@ def row_list(
     last. A page may have fewer rows than `limit`, or none, before the last page. Follow
     `next` until it is null. 409 until the plan is done."""
     job, read = _planned(request, code)
-    _require_done(read)
+    reads.require_done(read, NOT_DONE)
     read.job = job
-    after = paging.number(cursor) if cursor else 0
+    after = paging.after(cursor)
     page = undone_rows.page(read, list, after=after, size=limit)
     return list_response(request, page, _serialize_row)
 
@@ -235,9 +225,8 @@ def row_list(
 def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
     """Before the launch. Rows that would not be sent anyway are ignored."""
     job, read = _planned(request, code)
-    _require_done(read)
-    comparisons.leave_out(read, body.leave_out, is_left_out=True)
-    comparisons.leave_out(read, body.take, is_left_out=False)
+    reads.require_done(read, NOT_DONE)
+    reads.choose_rows(read, body)
     return serialize(job, _planned(request, code)[1])
 
 
@@ -246,18 +235,15 @@ def serialize(job: Job, read: RecordRead) -> UndoPlanOut:
     rows = undo.chosen_rows(job)
     fields = undo.chosen_fields(job)
     return UndoPlanOut(
-        job=job.code,
+        **reads.members(job, read),
         undoes=job.parent.code,
-        state=ReadState(read.state),
-        reason=read.reason or None,
-        created_at=read.created_at,
-        started_at=read.started_at,
-        finished_at=read.finished_at,
         rows=None if rows is None else str(rows).split(", "),
         fields=None if fields is None else sorted(map(field_name, fields)),
-        pages=PageCounts(read=read.pages_read, total=read.pages_total),
         counts=_counts(job, read),
-        restored_cells=_restored_cells(read),
+        restored_cells=[
+            RestoredCells(field=field, cells=cells)
+            for field, cells, _ in reads.cells(read)
+        ],
     )
 
 
@@ -274,14 +260,6 @@ def _counts(job: Job, read: RecordRead) -> UndoCounts:
     )
 
 
-def _restored_cells(read: RecordRead) -> list[RestoredCells]:
-    found = [
-        RestoredCells(field=field_name(name), cells=cells)
-        for name, (cells, _) in read.changed_cells.items()
-    ]
-    return sorted(found, key=lambda each: (-each.cells, each.field))
-
-
 def _serialize_row(row: UndoneRow) -> UndoneRowOut:
     compared = row.compared
     return UndoneRowOut(
@@ -289,7 +267,7 @@ def _serialize_row(row: UndoneRow) -> UndoneRowOut:
         record_id=compared.record_id or None,
         verdict=UndoVerdict[Verdict(compared.verdict).name],
         is_left_out=compared.is_left_out,
-        changes=serialize_changes(compared.values),
+        changes=reads.changes(compared.values),
         reasons=[str(reason) for reason in row.reasons],
         later_jobs=[UUID(reason.job) for reason in row.reasons if reason.job],
     )
@@ -300,14 +278,7 @@ def _planned(request: ApiRequest, code: UUID) -> tuple[Job, RecordRead]:
     job."""
     job = lookup.draft_or_job(request.auth, code)
     read = undo.current(job) if job.parent_rows == ParentRows.UNDONE else None
-    if read is None:
-        raise Problem(404, "not_found", NO_UNDO)
-    return job, read
-
-
-def _require_done(read: RecordRead) -> None:
-    if read.state != ReadState.DONE:
-        raise NotPossibleNow(NOT_DONE)
+    return job, reads.existing(read, NO_UNDO)
 
 
 def _ranges(rows: list[int | str] | None) -> RowRanges | None:

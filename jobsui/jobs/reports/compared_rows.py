@@ -1,7 +1,6 @@
 """What a comparison found: row by row in constant memory, in numbers, and as a file."""
 
 import itertools
-import json
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -16,16 +15,15 @@ from jobsui.jobs.enums import SENT, Action, Verdict
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import deletions
 from jobsui.jobs.live.read_rows import ReadRow
-from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.mapping.options import Match, Options
-from jobsui.jobs.models import Job, ReadPageBlob, RecordRead
+from jobsui.jobs.models import ReadPageBlob, RecordRead
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack_rows
 from jobsui.jobs.models.record_rows import is_record_row
-from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image, key_of, label_of
-from jobsui.jobs.reports import read_pages
+from jobsui.jobs.records.compare import FIELDS, key_of
+from jobsui.jobs.reports import read_pages, record_values
+from jobsui.jobs.reports.record_values import ComparedValue
 from jobsui.jobs.reports.row_results import BOM, in_pieces
 from jobsui.paging import Page
-from jobsui.zendesk.payloads import Json, Schema
 
 PLAN_COLUMNS = ("row", "key", "record_id", "action", "field", "old", "new")
 DIFFERING = frozenset(Verdict) - {Verdict.SAME}
@@ -38,15 +36,6 @@ ACTIONS = {
     Verdict.AMBIGUOUS: "several_records",
 }
 """What `plan_csv` calls them. The last two are not sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComparedValue:
-    name: str
-    """ "name", "external_id" or "custom_object_fields.KEY"."""
-    old: str
-    """ "" for blank."""
-    new: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,39 +186,6 @@ def _with_left_out(read: RecordRead) -> QuerySet[ReadPageBlob]:
     return ReadPageBlob.objects.filter(page__read=read).exclude(left_out=b"")
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedField:
-    name: str
-    label: str
-    cells: int
-    """How many change."""
-    blanks: int
-    """How many of them become blank."""
-
-
-def changed_fields(read: RecordRead, labels: "Labels") -> list[ChangedField]:
-    """The one with the most changed cells first."""
-    found = [
-        ChangedField(name, labels.of(name), cells, blanks)
-        for name, (cells, blanks) in read.changed_cells.items()
-    ]
-    return sorted(found, key=lambda each: (-each.cells, each.label))
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What people call the values of records."""
-
-    _schema: Schema
-
-    def of(self, name: str) -> str:
-        return label_of(name, self._schema)
-
-
-def labels_of(job: Job) -> Labels:
-    return Labels(schema_of(job))
-
-
 def page(
     read: RecordRead,
     wanted: Wanted | None = None,
@@ -295,60 +251,7 @@ def _compared(row: ReadRow, action: Action) -> ComparedRow:
         key=key_of(item, action),
         record_id=row.record_id,
         verdict=row.verdict,
-        values=values_of(item, action, row.verdict, row.image),
+        values=record_values.changes(item, action, row.verdict, row.image),
         is_left_out=row.is_left_out,
         note=row.note,
     )
-
-
-def values_of(
-    item: Json, action: Action, verdict: Verdict, image: Image | None
-) -> list[ComparedValue]:
-    """Those that change; of a record that would be created or deleted, all that it has apart
-    from the key of the action."""
-    old = image.old if image else {}
-    new = values_of_item(item) if isinstance(item, dict) else {}
-    match verdict:
-        case Verdict.CHANGE:
-            names = list(old)
-        case Verdict.CREATE:
-            names = [name for name, value in new.items() if text_of(value)]
-        case Verdict.DELETE:
-            names = [name for name, value in old.items() if text_of(value)]
-        case _:
-            names = []
-    if verdict is not Verdict.CHANGE:
-        names = [name for name in names if name != action.key]
-    return [
-        ComparedValue(name, text_of(old.get(name)), text_of(new.get(name)))
-        for name in names
-    ]
-
-
-def sent_and_held(item: Json, image: Image) -> list[ComparedValue]:
-    """What was sent of each value of an image, and what the image holds."""
-    sent = values_of_item(item) if isinstance(item, dict) else {}
-    return [
-        ComparedValue(name, text_of(sent.get(name)), text_of(held))
-        for name, held in image.old.items()
-    ]
-
-
-def values_of_item(item: dict[str, Json]) -> dict[str, Json]:
-    members = {name: item[name] for name in MEMBERS if name in item}
-    fields = item.get(FIELDS) or {}
-    return members | {f"{FIELDS}.{key}": value for key, value in fields.items()}
-
-
-def text_of(value: Json) -> str:
-    """As people write it; "" for blank."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case list():
-            return ", ".join(map(text_of, value))
-        case dict():
-            return json.dumps(value, ensure_ascii=False)
-    return str(value)

@@ -5,8 +5,8 @@ from collections import Counter
 from jobsui.jobs.enums import Action, Purpose, ReadState
 from jobsui.jobs.models import BatchImages, Job, RecordRead
 from jobsui.jobs.records import images
-from jobsui.jobs.reports import compared_rows
-from jobsui.jobs.reports.compared_rows import ChangedField
+from jobsui.jobs.reports import record_values
+from jobsui.jobs.reports.record_values import ChangedField
 
 MAX_BATCHES = 1_000
 """Counting these takes about half a second."""
@@ -17,12 +17,12 @@ def changed_fields(job: Job) -> list[ChangedField]:
     """Of records that there were before, the one with the most changed cells first. Rows that
     failed are counted too, and for a job with many batches, those that were left out. Empty
     if it is not known what the records held before."""
-    labels = compared_rows.labels_of(job)
-    fields = [
+    labels = record_values.labels_of(job)
+    fields = record_values.in_order(
         ChangedField(name, labels.of(name), cells, blanks=0)
         for name, cells in _cells(job).items()
-    ]
-    return sorted(fields, key=lambda each: (-each.cells, each.label))[:MAX_FIELDS]
+    )
+    return fields[:MAX_FIELDS]
 
 
 def _cells(job: Job) -> Counter[str]:

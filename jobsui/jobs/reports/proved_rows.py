@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from jobsui.jobs.enums import Action, Landing
 from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.models import RecordRead
-from jobsui.jobs.reports import compared_rows, read_pages
-from jobsui.jobs.reports.compared_rows import ComparedValue
+from jobsui.jobs.reports import read_pages, record_values
+from jobsui.jobs.reports.record_values import ComparedValue
 from jobsui.paging import Page
 
 LANDED = frozenset({Landing.EXACT, Landing.OTHER_FORM})
@@ -78,7 +78,7 @@ def _proved(row: ReadRow) -> ProvedRow:
         landing=Landing(row.code),
         record_id=row.record_id or (image.record_id if image else ""),
         key=_key(sent["item"], Action(sent["action"])),
-        values=compared_rows.sent_and_held(sent["item"], image) if image else (),
+        values=record_values.sent_and_held(sent["item"], image) if image else (),
         updated_at=image.updated_at if image else "",
         updated_by=image.updated_by if image else "",
     )

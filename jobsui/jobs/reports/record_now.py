@@ -9,9 +9,9 @@ from jobsui.connections.models import CustomObject
 from jobsui.jobs import account_client
 from jobsui.jobs.live import new_ids
 from jobsui.jobs.records import keyed_reads
-from jobsui.jobs.records.compare import FIELDS
-from jobsui.jobs.reports import compared_rows
-from jobsui.jobs.reports.compared_rows import Labels
+from jobsui.jobs.records.compare import image_of
+from jobsui.jobs.reports import record_values
+from jobsui.jobs.reports.record_values import Labels
 from jobsui.zendesk.errors import ZendeskError
 from jobsui.zendesk.payloads import Record
 
@@ -73,9 +73,8 @@ def _present_id(custom_object: CustomObject, record_id: str) -> str:
 
 
 def _texts(record: Record) -> list[tuple[str, str]]:
-    members = {"name": record.name, "external_id": record.external_id}
-    fields = {f"{FIELDS}.{key}": value for key, value in record.fields.items()}
-    texts = {
-        name: compared_rows.text_of(value) for name, value in (members | fields).items()
-    }
-    return [(name, text) for name, text in texts.items() if text]
+    texts = [
+        (name, record_values.text_of(value))
+        for name, value in image_of(record).old.items()
+    ]
+    return [(name, text) for name, text in texts if text]

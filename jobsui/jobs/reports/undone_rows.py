@@ -11,7 +11,7 @@ from jobsui.jobs.ledger.unreadable import stored_results
 from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.models import BatchBlob, Job, RecordRead, RowResult
-from jobsui.jobs.reports import compared_rows, read_pages
+from jobsui.jobs.reports import compared_rows, read_pages, record_values
 from jobsui.jobs.reports.compared_rows import ComparedRow
 from jobsui.paging import Page
 
@@ -158,7 +158,7 @@ def _undone(row: ReadRow) -> UndoneRow:
         row.record_id,
         row.record_id,
         row.verdict,
-        compared_rows.values_of(row.content, Action.UPDATE, row.verdict, row.image),
+        record_values.changes(row.content, Action.UPDATE, row.verdict, row.image),
         is_left_out=row.is_left_out,
     )
     return UndoneRow(compared, row.reasons)

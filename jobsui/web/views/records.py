@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs.reports import record_history, record_now
-from jobsui.jobs.reports.compared_rows import Labels
+from jobsui.jobs.reports.record_values import Labels
 from jobsui.web import record_page
 from jobsui.web.http import HtmxRequest
 
