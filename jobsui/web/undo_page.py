@@ -9,8 +9,9 @@ from django.http import QueryDict
 
 from jobsui import paging
 from jobsui.jobs import retention
-from jobsui.jobs.control import comparisons, undo
+from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Outcome
+from jobsui.jobs.live import undo_rows
 from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import BatchImages, Job, RecordRead
@@ -112,7 +113,7 @@ def plan_fields(draft: Job, read: RecordRead) -> list[FieldChoice]:
     """What a planned undo puts back, field by field."""
     if draft.parent is None:
         return []
-    chosen = undo.chosen_fields(draft)
+    chosen = undo_rows.chosen_fields(draft)
     return [
         FieldChoice(
             each,

@@ -37,6 +37,7 @@ from jobsui.api.v1.types import (
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import automation, undo
 from jobsui.jobs.enums import JobState, ParentRows, ReadState, Verdict
+from jobsui.jobs.live import undo_rows
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.records.compare import FIELDS, MEMBERS
@@ -232,8 +233,8 @@ def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
 
 def serialize(job: Job, read: RecordRead) -> UndoPlanOut:
     assert job.parent is not None  # noqa: S101  # An undo has one.
-    rows = undo.chosen_rows(job)
-    fields = undo.chosen_fields(job)
+    rows = undo_rows.chosen_rows(job)
+    fields = undo_rows.chosen_fields(job)
     return UndoPlanOut(
         **reads.members(job, read),
         undoes=job.parent.code,

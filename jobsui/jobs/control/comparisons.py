@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 
 from jobsui.connections.models import Connection, CustomObject
@@ -18,12 +18,10 @@ from jobsui.jobs.enums import (
 )
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.live import left_out, name_list
-from jobsui.jobs.live.reads import end, fingerprint_of
+from jobsui.jobs.live import left_out, name_list, reads
+from jobsui.jobs.live.reads import fingerprint_of
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, RecordRead
-from jobsui.jobs.models.record_read import OPEN
-from jobsui.jobs.queueing import enqueue
 
 ROWS_PER_REQUEST = 100
 
@@ -71,10 +69,10 @@ def is_possible(job: Job) -> bool:
 
 def current(job: Job) -> RecordRead | None:
     """The comparison with the rows of the present check, if there is one."""
-    reads = RecordRead.objects.filter(
+    found = RecordRead.objects.filter(
         job=job, purpose=Purpose.COMPARE, fingerprint=fingerprint_of(job)
     )
-    return reads.order_by("-pk").first() if job.checked_fingerprint else None
+    return found.order_by("-pk").first() if job.checked_fingerprint else None
 
 
 def finished(job: Job) -> RecordRead | None:
@@ -85,8 +83,7 @@ def finished(job: Job) -> RecordRead | None:
 
 def latest(job: Job) -> RecordRead | None:
     """The newest comparison, also if it is open, has failed, or is not `current`."""
-    reads = RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE)
-    return reads.order_by("-pk").first()
+    return reads.latest(job, Purpose.COMPARE)
 
 
 def is_current(read: RecordRead, job: Job) -> bool:
@@ -96,9 +93,9 @@ def is_current(read: RecordRead, job: Job) -> bool:
 
 def compared(jobs: Collection[Job]) -> set[int]:
     """The IDs of those that have a current comparison."""
-    reads = RecordRead.objects.filter(job__in=jobs, purpose=Purpose.COMPARE)
-    found = set(reads.values_list("job_id", "fingerprint"))
-    return {job.pk for job in jobs if (job.pk, fingerprint_of(job)) in found}
+    found = RecordRead.objects.filter(job__in=jobs, purpose=Purpose.COMPARE)
+    compared = set(found.values_list("job_id", "fingerprint"))
+    return {job.pk for job in jobs if (job.pk, fingerprint_of(job)) in compared}
 
 
 def start(job: Job, *, by: Actor) -> RecordRead:
@@ -111,33 +108,20 @@ def start(job: Job, *, by: Actor) -> RecordRead:
         raise NotPossibleNow(
             "New records have no record in Zendesk to be compared with."
         )
-    person = by if not isinstance(by, str) else None
-    try:
-        with transaction.atomic():
-            own = RecordRead.objects.filter(job=job, purpose=Purpose.COMPARE)
-            before = current(job)
-            kept = left_out.kept_of(before) if before else {}
-            own.exclude(state__in=OPEN).delete()
+    fingerprint = fingerprint_of(job)
+    with transaction.atomic():
+        last = latest(job)
+        if last is not None and last.fingerprint != fingerprint:
             # Of rows as they were before the present check.
-            for outdated in own.exclude(fingerprint=fingerprint_of(job)):
-                end(outdated, ReadState.CANCELLED)
-            read = RecordRead.objects.create(
-                job=job,
-                purpose=Purpose.COMPARE,
-                fingerprint=fingerprint_of(job),
-                left_out=kept,
-                created_by=person,
-            )
-            account_match.list_account(read)
-    except IntegrityError:
-        raise NotPossibleNow("The rows are being compared already.") from None
-    enqueue("divide_rows", read.pk)
+            reads.end(last, ReadState.CANCELLED)
+        read = reads.begin(job, Purpose.COMPARE, by=by, fingerprint=fingerprint)
+        account_match.list_account(read)
     return read
 
 
 def cancel(read: RecordRead) -> None:
     """Raises NotPossibleNow unless it is open."""
-    if not end(read, ReadState.CANCELLED):
+    if not reads.end(read, ReadState.CANCELLED):
         raise NotPossibleNow("The comparison has ended already.")
 
 

@@ -3,26 +3,22 @@ sent."""
 
 from collections.abc import Collection
 
-from django.db import IntegrityError, transaction
-
 from jobsui.jobs.enums import OVER, JobState, Purpose
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.live import reads
 from jobsui.jobs.models import Job, RecordRead
-from jobsui.jobs.models.record_read import OPEN
-from jobsui.jobs.queueing import enqueue
 
 
 def current(job: Job) -> RecordRead | None:
     """The last one."""
-    reads = RecordRead.objects.filter(job=job, purpose=Purpose.PROVE)
-    return reads.order_by("-pk").first()
+    return reads.latest(job, Purpose.PROVE)
 
 
 def proved(jobs: Collection[Job]) -> set[int]:
     """The IDs of those that have a proof, also one that is open."""
-    reads = RecordRead.objects.filter(job__in=jobs, purpose=Purpose.PROVE)
-    return set(reads.values_list("job_id", flat=True))
+    found = RecordRead.objects.filter(job__in=jobs, purpose=Purpose.PROVE)
+    return set(found.values_list("job_id", flat=True))
 
 
 def obstacle(job: Job) -> str:
@@ -43,15 +39,4 @@ def start(job: Job, *, by: Actor) -> RecordRead:
     """Read all records of the rows that succeeded. Raises NotPossibleNow."""
     if found := obstacle(job):
         raise NotPossibleNow(found)
-    person = None if isinstance(by, str) else by
-    try:
-        with transaction.atomic():
-            own = RecordRead.objects.filter(job=job, purpose=Purpose.PROVE)
-            own.exclude(state__in=OPEN).delete()
-            read = RecordRead.objects.create(
-                job=job, purpose=Purpose.PROVE, created_by=person
-            )
-    except IntegrityError:
-        raise NotPossibleNow("The records are being read already.") from None
-    enqueue("divide_rows", read.pk)
-    return read
+    return reads.begin(job, Purpose.PROVE, by=by)

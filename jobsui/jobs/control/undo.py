@@ -3,21 +3,19 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from jobsui.jobs.enums import OVER, Action, JobState, ParentRows, Purpose, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
-from jobsui.jobs.live import left_out
+from jobsui.jobs.live import reads
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS, Options
 from jobsui.jobs.models import Job, RecordRead
-from jobsui.jobs.models.record_read import OPEN
 from jobsui.jobs.preparation import checker
-from jobsui.jobs.queueing import enqueue
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+    pass
 
 OPEN_JOB = (
     "Another job of this object has not ended. What it writes is not known yet: wait for it, "
@@ -62,32 +60,18 @@ def create(
             created_by=person,
             **job.run_settings.columns,
         )
-        read = _start(undo, person)
-    enqueue("divide_rows", read.pk)
+        _start(undo, by)
     return undo
 
 
 def current(undo: Job) -> RecordRead | None:
     """The read that says what an undo can put back."""
-    reads = RecordRead.objects.filter(job=undo, purpose=Purpose.UNDO)
-    return reads.order_by("-pk").first()
+    return reads.latest(undo, Purpose.UNDO)
 
 
 def undoable_rows(job: Job) -> int:
     """How many rows an undo would look at; 0: the job cannot be undone."""
     return 0 if _obstacle(job) else job.succeeded
-
-
-def chosen_rows(undo: Job) -> RowRanges | None:
-    """None: all."""
-    rows = undo.options.get(UNDO_ROWS)
-    return None if rows is None else RowRanges.from_json(rows)
-
-
-def chosen_fields(undo: Job) -> frozenset[str] | None:
-    """The names of the values; None: all."""
-    fields = undo.options.get(UNDO_FIELDS)
-    return None if fields is None else frozenset(fields)
 
 
 def read_again(undo: Job, *, by: Actor) -> RecordRead:
@@ -108,22 +92,12 @@ def _read_again(
     undo: Job, by: Actor, changed: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> RecordRead:
     """`changed`: from the options to those that it has then."""
-    person = None if isinstance(by, str) else by
-    try:
-        with transaction.atomic():
-            draft = Job.objects.select_for_update().get(pk=undo.pk)
-            if draft.state != JobState.READY:
-                raise NotPossibleNow("This undo was already launched.")
-            before = current(undo)
-            kept = left_out.kept_of(before) if before else {}
-            own = RecordRead.objects.filter(job=undo, purpose=Purpose.UNDO)
-            own.exclude(state__in=OPEN).delete()
-            draft.options = changed(draft.options)
-            read = _start(draft, person, left_out=kept)
-    except IntegrityError:
-        raise NotPossibleNow("The records are being read already.") from None
-    enqueue("divide_rows", read.pk)
-    return read
+    with transaction.atomic():
+        draft = Job.objects.select_for_update().get(pk=undo.pk)
+        if draft.state != JobState.READY:
+            raise NotPossibleNow("This undo was already launched.")
+        draft.options = changed(draft.options)
+        return _start(draft, by)
 
 
 def obstacle(undo: Job) -> str:
@@ -170,13 +144,11 @@ def _with_choice(
     return others if fields is None else others | {UNDO_FIELDS: sorted(fields)}
 
 
-def _start(undo: Job, person: "User | None", **fields: Any) -> RecordRead:
-    """In the transaction of the caller, who enqueues it. `fields`: of the read."""
+def _start(undo: Job, by: Actor) -> RecordRead:
+    """In the transaction of the caller."""
     undo.checked_fingerprint = checker.fingerprint(undo)
     undo.save(update_fields=["options", "checked_fingerprint"])
-    return RecordRead.objects.create(
-        job=undo, purpose=Purpose.UNDO, created_by=person, **fields
-    )
+    return reads.begin(undo, Purpose.UNDO, by=by)
 
 
 def _require_undoable(job: Job) -> None:

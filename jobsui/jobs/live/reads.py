@@ -1,11 +1,15 @@
-"""The rows of a read, and its end."""
+"""Reads of records: their begin, their rows, and their end."""
 
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from jobsui.jobs.enums import Purpose, ReadState
+from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.ledger.lifecycle import Actor
+from jobsui.jobs.live import left_out
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.models.record_read import OPEN
@@ -16,6 +20,39 @@ DRAFT_CHANGED = "The draft was changed."
 
 class Failed(Exception):
     """The account cannot be read. Carries the reason as a sentence."""
+
+
+def begin(
+    job: Job, purpose: Purpose, *, by: Actor, fingerprint: str = ""
+) -> RecordRead:
+    """Read the records of a job, in place of what was read for this purpose before. Rows that
+    were left out stay so, if they have the same fingerprint. Raises NotPossibleNow if they
+    are being read already."""
+    person = None if isinstance(by, str) else by
+    before = latest(job, purpose)
+    is_same = before is not None and before.fingerprint == fingerprint
+    kept = left_out.kept_of(before) if before and is_same else {}
+    try:
+        with transaction.atomic():
+            own = RecordRead.objects.filter(job=job, purpose=purpose)
+            own.exclude(state__in=OPEN).delete()
+            read = RecordRead.objects.create(
+                job=job,
+                purpose=purpose,
+                fingerprint=fingerprint,
+                left_out=kept,
+                created_by=person,
+            )
+    except IntegrityError:
+        raise NotPossibleNow("The records are being read already.") from None
+    enqueue("divide_rows", read.pk)
+    return read
+
+
+def latest(job: Job, purpose: Purpose) -> RecordRead | None:
+    """The newest one, also if it is open or has failed."""
+    reads = RecordRead.objects.filter(job=job, purpose=purpose)
+    return reads.order_by("-pk").first()
 
 
 def fingerprint_of(job: Job) -> str:

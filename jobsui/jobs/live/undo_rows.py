@@ -24,12 +24,15 @@ def read(
     job: Job, after: int, _keep_lease: Callable[[int], None]
 ) -> Generator[list[Chunk]]:
     """Those behind row `after`. Raises FileRefused if a batch cannot be read."""
-    rows = job.options.get(UNDO_ROWS)
-    wanted = None if rows is None else RowRanges.from_json(rows)
-    fields = chosen_fields(job)
     assert job.parent is not None  # noqa: S101  # An undo has one.
-    line_of = partial(_line_of, fields=fields)
-    return sent_rows.read_lines(job.parent, after, line_of, wanted)
+    line_of = partial(_line_of, fields=chosen_fields(job))
+    return sent_rows.read_lines(job.parent, after, line_of, chosen_rows(job))
+
+
+def chosen_rows(undo: Job) -> RowRanges | None:
+    """Those of the undone job; None: all."""
+    rows = undo.options.get(UNDO_ROWS)
+    return None if rows is None else RowRanges.from_json(rows)
 
 
 def chosen_fields(undo: Job) -> frozenset[str] | None:

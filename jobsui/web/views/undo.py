@@ -13,6 +13,7 @@ from jobsui.access import lookup
 from jobsui.jobs.control import actions, undo
 from jobsui.jobs.enums import ParentRows, ReadState
 from jobsui.jobs.errors import JobsError, NotPossibleNow
+from jobsui.jobs.live import undo_rows
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import undone_rows
 from jobsui.web import comparison_page, http, row_choices, undo_page
@@ -167,7 +168,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "form": _launch_form(job),
         "deletes": found["undo"].rows.deletes,
         "fields": undo_page.plan_fields(job, read),
-        "chosen_rows": undo.chosen_rows(job),
+        "chosen_rows": undo_rows.chosen_rows(job),
         "page_query": request.GET.urlencode(),
     }
     return page | found | plan

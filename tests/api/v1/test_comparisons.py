@@ -236,7 +236,7 @@ def test_second_comparison_waits_for_the_first(
     response = call(runner, "POST", job, "/compare")
 
     assert response.status_code == 409
-    assert response.json()["detail"] == "The rows are being compared already."
+    assert response.json()["detail"] == "The records are being read already."
 
 
 def test_comparison_is_cancelled(account: Harness, program: Programs) -> None:
