@@ -1,36 +1,19 @@
 """What the pages say about a comparison with the account."""
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
-from django.utils import timezone
-
 from jobsui.jobs.enums import Action, ReadState, Verdict
-from jobsui.jobs.live import deletions, name_list
+from jobsui.jobs.live import deletions
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import compared_rows, record_values
-from jobsui.jobs.reports.compared_rows import (
-    DIFFERING,
-    ComparedRow,
-    PlannedRows,
-    Wanted,
-)
-from jobsui.jobs.reports.record_values import ComparedValue, Labels
+from jobsui.jobs.reports.compared_rows import DIFFERING, PlannedRows, Wanted
 from jobsui.text import counted
+from jobsui.web import record_reads, shown_values
+from jobsui.web.shown_values import GridRow
 
 COMPARE = "Compare"
 COMPARE_AGAIN = "Compare again"
-MAX_VALUES = 8
-"""Of a row. The others are counted."""
-MAX_TEXT = 120
-"""Characters of a value."""
-CONTEXT = 30
-"""Characters that a shortened text keeps before its first difference."""
-MIN_SECONDS = 2.0
-"""After this long the time left can be estimated."""
 MEANINGS = {
     Verdict.CHANGE: "to change",
     Verdict.CREATE: "to create",
@@ -95,15 +78,6 @@ class ReviewNote:
         return self.read is None
 
 
-@dataclass(frozen=True, slots=True)
-class GridRow:
-    row: ComparedRow
-    values: Sequence[tuple[str, ComparedValue]]
-    """(label of the field, value)."""
-    hidden: int
-    """How many values are not shown."""
-
-
 class Grid:
     """The rows of a comparison that an address asks for."""
 
@@ -153,23 +127,9 @@ class Grid:
             return [], ""
         wanted = Wanted(chosen, self.field)
         page = compared_rows.page(self._read, wanted, after=after)
-        return [grid_row(row, self._labels) for row in page.entries], page.older
-
-
-def progress(read: RecordRead) -> dict[str, Any]:
-    """Of an open comparison."""
-    is_reading = read.state == ReadState.READING
-    is_listing = is_reading and name_list.is_open(read)
-    return {
-        "is_listing": is_listing,
-        "pages": read.pages_total if is_reading and not is_listing else None,
-        "seconds_left": _seconds_left(read),
-    }
-
-
-def version(read: RecordRead | None) -> str:
-    """Changes when the live section has something new to show."""
-    return f"{read.pk}-{read.version}" if read else ""
+        return [
+            shown_values.grid_row(row, self._labels) for row in page.entries
+        ], page.older
 
 
 def announcement(read: RecordRead | None) -> str:
@@ -219,7 +179,9 @@ def on_review(
         return ReviewNote(text, COMPARE_AGAIN)
     plan = compared_rows.planned_rows(latest)
     text = f"{sentence(plan, job)}."
-    return ReviewNote(text, "See what changes", latest, age_seconds(latest))
+    return ReviewNote(
+        text, "See what changes", latest, record_reads.age_seconds(latest)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,12 +230,6 @@ def explanations(read: RecordRead) -> list[str]:
     ]
 
 
-def age_seconds(read: RecordRead) -> float:
-    """Since the first record of a finished comparison was read."""
-    since = read.started_at or read.finished_at or read.created_at
-    return max(0.0, (timezone.now() - since).total_seconds())
-
-
 def _not_sent(plan: PlannedRows, job: Job) -> list[str]:
     deletes = Action(job.action).deletes
     gone = "already gone" if deletes else "without a record"
@@ -289,19 +245,6 @@ def _not_sent(plan: PlannedRows, job: Job) -> list[str]:
         for rows, state in found
         if rows
     ]
-
-
-def _seconds_left(read: RecordRead) -> float | None:
-    """None while it is unknown."""
-    if read.state != ReadState.READING or not read.started_at or not read.pages_read:
-        return None
-    if read.is_listed:
-        # It began with another kind of requests.
-        return None
-    elapsed = (timezone.now() - read.started_at).total_seconds()
-    if elapsed < MIN_SECONDS:
-        return None
-    return elapsed / read.pages_read * (read.pages_total - read.pages_read)
 
 
 def _shown_verdicts(read: RecordRead) -> list[Verdict]:
@@ -333,40 +276,3 @@ def _label(verdict: Verdict, job: Job) -> str:
 
 def _code(verdict: Verdict) -> str:
     return verdict.name.lower()
-
-
-def grid_row(row: ComparedRow, labels: Labels) -> GridRow:
-    shown, hidden = shown_values(row.values, labels)
-    return GridRow(row, shown, hidden)
-
-
-def shown_values(
-    values: Sequence[ComparedValue], labels: Labels
-) -> tuple[list[tuple[str, ComparedValue]], int]:
-    """The first ones with their labels, and how many others there are."""
-    shown = [
-        (labels.of(value.name), _shortened(value)) for value in values[:MAX_VALUES]
-    ]
-    return shown, len(values) - len(shown)
-
-
-def _shortened(value: ComparedValue) -> ComparedValue:
-    """Both texts from just before their first difference, if they are long."""
-    longest = max(len(value.old), len(value.new))
-    if longest <= MAX_TEXT:
-        return value
-    same = itertools.takewhile(
-        lambda pair: pair[0] == pair[1], zip(value.old, value.new, strict=False)
-    )
-    common = sum(1 for _ in same)
-    start = max(0, common - CONTEXT)
-    return ComparedValue(value.name, _cut(value.old, start), _cut(value.new, start))
-
-
-def _cut(text: str, start: int) -> str:
-    if len(text) <= MAX_TEXT and not start:
-        return text
-    shown = text[start : start + MAX_TEXT]
-    before = "…" if start and shown else ""
-    after = "…" if start + MAX_TEXT < len(text) else ""
-    return f"{before}{shown}{after}"

@@ -13,7 +13,7 @@ from jobsui.jobs.reports import proved_rows, record_history, record_values
 from jobsui.jobs.reports.proved_rows import NOT_LANDED, ProvedRow
 from jobsui.jobs.reports.record_values import ChangedField, ComparedValue
 from jobsui.text import counted
-from jobsui.web import comparison_page
+from jobsui.web import shown_values
 
 MEANINGS = {
     Landing.EXACT: "exactly as sent",
@@ -152,7 +152,7 @@ class Landings:
         return lines, found.older
 
     def _line(self, row: ProvedRow, later_job: Job | None) -> Line:
-        values, hidden = comparison_page.shown_values(row.values, self._labels)
+        values, hidden = shown_values.first_values(row.values, self._labels)
         return Line(row, self._meaning(row.landing), values, hidden, later_job)
 
     def _meaning(self, landing: Landing) -> str:

@@ -10,7 +10,7 @@ from jobsui.jobs.records.compare import values_of
 from jobsui.jobs.reports import record_values
 from jobsui.jobs.reports.record_history import Touch
 from jobsui.jobs.reports.record_values import ComparedValue, Labels
-from jobsui.web import comparison_page
+from jobsui.web import shown_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Line:
 
 def line(touch: Touch, labels: Labels) -> Line:
     values = record_values.before_and_sent(touch.item, touch.image)
-    shown, hidden = comparison_page.shown_values(values, labels)
+    shown, hidden = shown_values.first_values(values, labels)
     return Line(
         touch,
         shown,

@@ -19,8 +19,8 @@ from jobsui.jobs.reports import job_changes, record_values, undone_rows
 from jobsui.jobs.reports.record_values import ChangedField
 from jobsui.jobs.reports.undone_rows import UndoList, UndoneRows
 from jobsui.text import counted
-from jobsui.web import comparison_page
-from jobsui.web.comparison_page import GridRow
+from jobsui.web import shown_values
+from jobsui.web.shown_values import GridRow
 
 LISTS = {
     UndoList.RESTORED: ("Will be put back", "Put back"),
@@ -202,6 +202,11 @@ class Lists:
         return self.can_choose and self.chosen is UndoList.RESTORED
 
     @property
+    def query(self) -> str:
+        """Of the address, without the page."""
+        return urlencode({"list": self.chosen.value})
+
+    @property
     def heading(self) -> str:
         return LISTS[self.chosen][self._is_launched]
 
@@ -224,7 +229,7 @@ class Lists:
             return [], ""
         found = undone_rows.page(self._read, self.chosen, after=self.after)
         lines = [
-            Line(comparison_page.grid_row(row.compared, self._labels), row.reasons)
+            Line(shown_values.grid_row(row.compared, self._labels), row.reasons)
             for row in found.entries
         ]
         return lines, found.older

@@ -17,7 +17,7 @@ from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.mapping.options import Match, Options
 from jobsui.jobs.models import AccountListing, Job, RecordRead
 from jobsui.jobs.reports import compared_rows
-from jobsui.web import comparison_page, http, row_choices
+from jobsui.web import comparison_page, http, record_reads, row_choices
 from jobsui.web.addresses import post_only
 from jobsui.web.comparison_page import Grid
 from jobsui.web.forms.account_match import MatchForm
@@ -52,10 +52,9 @@ def compare(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_checked
 def progress(request: HtmxRequest, job: Job) -> HttpResponse:
     """The live section: 204 when nothing is new."""
-    page = _page(request, job)
-    if request.GET.get("v") == page["version"]:
-        return HttpResponse(status=204)
-    return render(request, "wizard/compare.html#comparison", page)
+    return record_reads.live_section(
+        request, "wizard/compare.html#comparison", _page(request, job)
+    )
 
 
 @post_only
@@ -146,7 +145,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "job": job,
         "read": read,
         "is_outdated": read is not None and not is_current,
-        "version": comparison_page.version(read),
+        "version": record_reads.version(read),
         "announcement": comparison_page.announcement(read),
         "cost": comparisons.cost_of(job),
         "is_long": automation.is_long(job),
@@ -159,7 +158,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "only_existing": Options.from_json(job.options).only_existing,
     }
     if read and read.is_open:
-        return page | comparison_page.progress(read)
+        return page | record_reads.progress(read)
     if read and is_current and read.state == ReadState.DONE:
         return page | _found(request, job, read)
     return page
@@ -185,5 +184,5 @@ def _found(request: HtmxRequest, job: Job, read: RecordRead) -> dict[str, Any]:
         "differences": comparison_page.differences(read),
         "reasons_against": account_match.reasons_against(job, read),
         "match_form": MatchForm(initial=MatchForm.initial_of(account_match.of(job))),
-        "age": comparison_page.age_seconds(read),
+        "age": record_reads.age_seconds(read),
     }

@@ -14,7 +14,7 @@ from jobsui.jobs.control import comparisons, proofs
 from jobsui.jobs.enums import ReadState
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.models import Job
-from jobsui.web import comparison_page, proof_page
+from jobsui.web import proof_page, record_reads
 from jobsui.web.addresses import post_only
 from jobsui.web.http import HtmxRequest
 from jobsui.web.proof_page import Landings
@@ -29,10 +29,9 @@ def proof(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_safe
 def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
     """The live section: 204 when nothing is new."""
-    page = _page(request, lookup.job(request.user, code))
-    if request.GET.get("v") == page["version"]:
-        return HttpResponse(status=204)
-    return render(request, "jobs/proof.html#proof", page)
+    return record_reads.live_section(
+        request, "jobs/proof.html#proof", _page(request, lookup.job(request.user, code))
+    )
 
 
 @post_only
@@ -51,7 +50,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "job": job,
         "tab": "proof",
         "read": read,
-        "version": comparison_page.version(read),
+        "version": record_reads.version(read),
         "announcement": "",
         "requests": comparisons.requests_for(job.succeeded),
         "obstacle": proofs.obstacle(job),
@@ -59,7 +58,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
     if read is None:
         return page
     if read.is_open:
-        return page | comparison_page.progress(read)
+        return page | record_reads.progress(read)
     page["announcement"] = proof_page.summary(read, job)
     if read.state != ReadState.DONE:
         return page
@@ -72,6 +71,6 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "older": older,
         "rows_notice": retention.rows_of_read_notice(read),
         "sentence": proof_page.sentence(read, job),
-        "age": comparison_page.age_seconds(read),
+        "age": record_reads.age_seconds(read),
     }
     return page | found

@@ -16,7 +16,7 @@ from jobsui.jobs.errors import JobsError, NotPossibleNow
 from jobsui.jobs.live import undo_rows
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import undone_rows
-from jobsui.web import comparison_page, http, row_choices, undo_page
+from jobsui.web import http, record_reads, row_choices, undo_page
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.wizard import LaunchForm
 from jobsui.web.http import HtmxRequest
@@ -64,10 +64,9 @@ def plan(request: HtmxRequest, job: Job) -> HttpResponse:
 @on_any_draft
 def progress(request: HtmxRequest, job: Job) -> HttpResponse:
     """The live section: 204 when nothing is new."""
-    page = _page(request, job)
-    if request.GET.get("v") == page["version"]:
-        return HttpResponse(status=204)
-    return render(request, "jobs/undo_plan.html#plan", page)
+    return record_reads.live_section(
+        request, "jobs/undo_plan.html#plan", _page(request, job)
+    )
 
 
 @post_only
@@ -151,10 +150,10 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
     page = {
         "job": job,
         "read": read,
-        "version": comparison_page.version(read),
+        "version": record_reads.version(read),
     }
     if read and read.is_open:
-        return page | comparison_page.progress(read)
+        return page | record_reads.progress(read)
     if read is None or read.state != ReadState.DONE:
         return page
     found = undo_page.lists_page(job, read, request.GET)
@@ -164,7 +163,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "sentence": sentence,
         "announcement": f"{sentence}.",
         "obstacle": undo.obstacle(job),
-        "age": comparison_page.age_seconds(read),
+        "age": record_reads.age_seconds(read),
         "form": _launch_form(job),
         "deletes": found["undo"].rows.deletes,
         "fields": undo_page.plan_fields(job, read),
