@@ -92,9 +92,9 @@ def wait_for_turn(connection: Connection, *, beside_driver: bool) -> None:
 def take_free_turns(
     connection: Connection, *, beside_driver: bool
 ) -> tuple[int, float]:
-    """Take turns if nobody waits for one: one, or as many as delay others by no more than
-    MAX_TAKEN_AHEAD. Returns (how many were taken, seconds until there may be one). For long
-    work, which gives way to people."""
+    """Take turns for long work, which gives way to people: only if no other read waits for one.
+    Takes as many as delay others by MAX_TAKEN_AHEAD, but at least one. Returns (how many
+    turns were taken, seconds until a turn may be free)."""
     interval = _interval(connection, beside_driver=beside_driver)
     number = max(1, min(MAX_TAKEN, MAX_TAKEN_AHEAD // interval))
     pace = ReadPace.objects.filter(host=connection.host)

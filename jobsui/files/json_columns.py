@@ -54,7 +54,8 @@ def column_of(values: Sequence[Any]) -> Column:
 
 
 def joined_column(values: Values, count: int) -> Column | None:
-    """The column of so many joined values. None if one of them may be odd."""
+    """The column of joined values. `count`: how many values were joined. None if a value needs the
+    slower, exact way."""
     texts = pc.split_pattern(pa.array([values.joined], pa.string()), SEPARATOR).values
     # A text with a zero character is two here.
     if len(texts) != count:

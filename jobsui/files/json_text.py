@@ -173,7 +173,7 @@ class Document:
         return rest
 
     def _pass(self, line_ends: int, column: int) -> None:
-        """What is next has so many line ends before it, and characters behind the last."""
+        """Note what was passed: `line_ends`, and `column` characters after the last one."""
         self._lines_before += line_ends
         self._column_before = column if line_ends else self._column_before + column
 

@@ -20,8 +20,8 @@ credentials, and whether there is a driver."""
 
 
 def client_for(connection: Connection) -> SignedClient:
-    """For a few requests that somebody waits for: they raise Busy when their turn is far
-    away. Raises HostRefused."""
+    """For a few requests that a person or program waits for: they raise Busy if they would have
+    to wait too long for their turn. Raises HostRefused."""
 
     def wait_for_turn() -> None:
         proxy_reads.wait_for_turn(connection, beside_driver=_has_driver(connection))
@@ -32,8 +32,8 @@ def client_for(connection: Connection) -> SignedClient:
 def patient_client_for(
     connection: Connection, may_call: Callable[[], bool]
 ) -> SignedClient:
-    """For thousands of requests: each waits until nobody else wants a turn, or `may_call`
-    returns False. Raises HostRefused."""
+    """For thousands of requests: each waits until no other request of people or programs waits
+    for a turn, or until `may_call` returns False. Raises HostRefused."""
     turns = _Turns(connection)
 
     def wait_for_turn() -> None:

@@ -26,10 +26,10 @@ MEANINGS = {
     Verdict.WITHOUT_KEY: "without external ID, kept",
     Verdict.GONE: "deleted meanwhile",
 }
-"""What stands under the number of rows with a verdict."""
+"""The text under the number of rows with a verdict."""
 ONLY_IN_ACCOUNT = "only in the account"
 GONE = "already gone, not sent"
-"""As MEANINGS, for keys that a delete does not find."""
+"""The same for keys that a delete does not find."""
 EXPLANATIONS = {
     Verdict.MISSING: (
         "Key not found: no record has the key of these rows, or this connection is not "
@@ -53,7 +53,7 @@ ALREADY_GONE = (
 @dataclass(frozen=True, slots=True)
 class VerdictCount:
     code: str
-    """In the address of the page."""
+    """The verdict in the address of the page."""
     label: str
     meaning: str
     rows: int
@@ -63,11 +63,11 @@ class VerdictCount:
 
 @dataclass(frozen=True, slots=True)
 class ReviewNote:
-    """What the review says about the comparison of a draft."""
+    """What the Review step says about the comparison of a draft."""
 
     text: str
     action: str
-    """What the link to the step says."""
+    """The text of the link to the Compare step."""
     read: RecordRead | None = None
     """A finished comparison with the present rows."""
     age: float = 0.0
@@ -79,7 +79,7 @@ class ReviewNote:
 
 
 class Grid:
-    """The rows of a comparison that an address asks for."""
+    """The rows of a comparison that the address of the page chooses."""
 
     def __init__(self, read: RecordRead, verdict: str, field: str) -> None:
         codes = {_code(each): each for each in Verdict}
@@ -99,7 +99,7 @@ class Grid:
 
     @property
     def query(self) -> str:
-        """Of the address, without the page."""
+        """The query of the address, without the position in the list."""
         chosen = _code(self.verdict) if self.verdict else ""
         parts = {"verdict": chosen, "field": self.field}
         return urlencode({name: value for name, value in parts.items() if value})
@@ -163,8 +163,8 @@ def sentence(plan: PlannedRows, job: Job) -> str:
 def on_review(
     job: Job, latest: RecordRead | None, *, is_current: bool, obstacle: str
 ) -> ReviewNote:
-    """`is_current`: the latest comparison is with
-    the present rows. `obstacle`: why the job cannot be launched with it; "" if it can."""
+    """`is_current`: whether the latest comparison is with the present rows. `obstacle`: why the
+    job cannot be launched with it; "" if it can."""
     if latest is None:
         text = obstacle or "Not compared with Zendesk: all rows are sent."
         return ReviewNote(text, COMPARE)
@@ -186,12 +186,12 @@ def on_review(
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Between a file and the account, by kind."""
+    """How many records differ between a file and the account, by kind."""
 
     only_in_file: int
     different: int
     only_in_account: int
-    """Those that can be deleted, without those that are left out."""
+    """Records that can be deleted and are not left out."""
     left_out: int
     kept: int
     without_key: int
@@ -219,7 +219,7 @@ def differences(read: RecordRead) -> Differences | None:
 
 
 def explanations(read: RecordRead) -> list[str]:
-    """What the verdicts mean that need it."""
+    """Explanations of the verdicts that are not clear by themselves."""
     found = [verdict for verdict in EXPLANATIONS if read.counts.get(_code(verdict))]
     deletes = Action(read.job.action).deletes
     return [
@@ -248,7 +248,7 @@ def _not_sent(plan: PlannedRows, job: Job) -> list[str]:
 
 
 def _shown_verdicts(read: RecordRead) -> list[Verdict]:
-    """Those that the action can have; the rare ones only where there are some."""
+    """The verdicts that the action can have. Rare ones only if rows have them."""
     action = Action(read.job.action)
     if action.deletes:
         usual = [Verdict.DELETE, Verdict.MISSING]

@@ -86,7 +86,7 @@ def sentence(read: RecordRead, job: Job) -> str:
 
 
 def summary(read: RecordRead | None, job: Job) -> str:
-    """For the job's own page."""
+    """A sentence for the page of the job."""
     if read is None:
         return ""
     if read.is_open:
@@ -97,7 +97,7 @@ def summary(read: RecordRead | None, job: Job) -> str:
 
 
 class Landings:
-    """The records that are not what was sent, of which an address chooses some."""
+    """The records that are not what was sent, as far as the address of the page chooses them."""
 
     def __init__(self, read: RecordRead, job: Job, query: Any) -> None:
         read.job = job
@@ -110,7 +110,7 @@ class Landings:
 
     @property
     def query(self) -> str:
-        """Of the address, without the page."""
+        """The query of the address, without the position in the list."""
         return urlencode({"landing": _code(self.landing)}) if self.landing else ""
 
     @property

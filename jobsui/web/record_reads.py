@@ -51,7 +51,7 @@ def _seconds_left(read: RecordRead) -> float | None:
     if read.state != ReadState.READING or not read.started_at or not read.pages_read:
         return None
     if read.is_listed:
-        # It began with another kind of requests.
+        # It began with requests of another kind, so its pace so far says little.
         return None
     elapsed = (timezone.now() - read.started_at).total_seconds()
     if elapsed < MIN_SECONDS:

@@ -1,4 +1,4 @@
-"""The check boxes of rows that a job would send, on the pages of comparisons and undos."""
+"""The check boxes beside rows, on the pages of comparisons and undos."""
 
 from django.http import QueryDict
 
@@ -9,7 +9,7 @@ from jobsui.jobs.reports import compared_rows
 
 
 def save(data: QueryDict, read: RecordRead) -> None:
-    """Send the ticked ones of the rows that a page shows, and leave the others out. Raises
+    """Of the rows that a page shows, send the ticked ones and leave the others out. Raises
     NotPossibleNow."""
     shown = _rows(data, "shown")
     ticked = _rows(data, "row") & shown

@@ -38,7 +38,7 @@ NOT_KEPT = (
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A list, as the link that chooses it."""
+    """A link that chooses one of the lists."""
 
     name: str
     rows: int
@@ -84,7 +84,7 @@ class Choice:
 
     @property
     def names(self) -> list[str] | None:
-        """Of the chosen values; None: all."""
+        """The names of the chosen values; None: all."""
         if not self._is_sent:
             return None
         chosen = [each.name for each in self._fields if each.name in self._ticked]
@@ -158,7 +158,7 @@ def effects(job: Job) -> list[str]:
 
 
 def cost(job: Job) -> str:
-    """Of planning the undo."""
+    """What it costs to plan the undo, as sentences."""
     requests = comparisons.requests_for(job.succeeded)
     return (
         f"First Jobs UI reads the records, which takes {counted(requests, 'request')}, and "
@@ -180,7 +180,7 @@ def sentence(rows: UndoneRows, *, is_launched: bool) -> str:
 
 
 class Lists:
-    """The three lists of an undo, of which an address chooses one."""
+    """The three lists of an undo. The address of the page chooses one."""
 
     def __init__(self, undo: Job, read: RecordRead, query: Any) -> None:
         read.job = undo
@@ -203,7 +203,7 @@ class Lists:
 
     @property
     def query(self) -> str:
-        """Of the address, without the page."""
+        """The query of the address, without the position in the list."""
         return urlencode({"list": self.chosen.value})
 
     @property
@@ -242,7 +242,7 @@ class Lists:
         }[chosen]
 
     def _chosen(self, name: str) -> UndoList:
-        """The one that is named, or else the first one that has rows."""
+        """The list with this name, otherwise the first list that has rows."""
         if name in set(UndoList):
             return UndoList(name)
         with_rows = [each for each in UndoList if self._count(each)]

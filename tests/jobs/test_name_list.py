@@ -134,7 +134,7 @@ def pages_listed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 class StopsAfter(threading.Event):
-    """Is set once so many pages were listed."""
+    """Is set once `number` pages were listed."""
 
     def __init__(self, number: int, listed: list[str]) -> None:
         super().__init__()

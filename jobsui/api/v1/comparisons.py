@@ -54,17 +54,17 @@ class ComparisonCounts(Schema):
     """Zendesk cannot say for certain whether a record has the key. These rows are sent as
     they are."""
     kept: int
-    """Records that only the account has, but whose external ID is almost one of the file, or
-    has changed meanwhile. They are never deleted, nor are those without external ID."""
+    """Records that only the account has, but that have changed meanwhile, or whose external ID
+    is almost the same as one of the file. They are never deleted."""
     without_key: int
-    """Records without external ID."""
+    """Records without external ID. They are never deleted."""
     gone: int
     """Records that were deleted after they were listed."""
 
 
 class OnlyInAccountOut(Schema):
-    """Records that only the account has. They count as `delete`, `kept`, `without_key` and
-    `gone`, and come behind the rows of the file."""
+    """Records that only the account has. They count as `delete`, `kept`, `without_key` or
+    `gone`, and are listed after the rows of the file."""
 
     listed: int
     """All records of the object."""
@@ -90,9 +90,9 @@ class ComparisonOut(ReadOut):
     differs. With `cancelled` and `failed`, it sends all rows, except with the option
     `only_existing`, which needs a comparison."""
     reason: str | None
-    """Why it failed or was cancelled, if it was not by a person."""
+    """Why it failed, or why it was cancelled if no person or program has cancelled it."""
     requests: int
-    """How many requests it takes, those that are repeated not counted."""
+    """How many requests it takes, without repeated ones."""
     counts: ComparisonCounts
     """Of the pages that are read."""
     changed_cells: list[ChangedCells]
@@ -127,7 +127,7 @@ class ComparedRowOut(Schema):
     is_left_out: bool
     """A person has chosen not to send the row."""
     changes: list[ChangeOut]
-    """The values that change. Of a record that would be created or deleted, all that are
+    """The values that change. Of a record that would be created or deleted, all values that are
     not blank, without its key."""
 
 
@@ -159,7 +159,7 @@ def start(request: ApiRequest, code: Code) -> HttpResponse:
     response=responses(200, ComparisonOut, 404, 409),
 )
 def cancel(request: ApiRequest, code: Code) -> Any:
-    """A job that waits for it is not launched."""
+    """A job that waits for the comparison to be launched is then not launched."""
     job = lookup.draft_or_job(request.auth, code)
     comparisons.cancel(_current(job))
     return serialize(job, _current(job))
@@ -186,7 +186,7 @@ def detail(request: ApiRequest, code: Code) -> Any:
     response=responses(204, None, 404, 409),
 )
 def delete(request: ApiRequest, code: Code) -> Any:
-    """The launch then sends all rows. Not after the launch."""
+    """The launch then sends all rows. Not possible after the launch."""
     job = lookup.draft_or_job(request.auth, code)
     _current(job)
     comparisons.skip(job)
@@ -206,7 +206,7 @@ def row_list(
     cursor: Text = "",
     limit: Limit = paging.SIZE,
 ) -> Any:
-    """In the order of the file, as far as they are compared. With `verdict`, a page may have
+    """In the order of the file, as far as the rows are compared. With `verdict`, a page may have
     fewer rows than `limit`, or none, before the last page. Follow `next` until it is null."""
     read = _current(lookup.draft_or_job(request.auth, code))
     after = paging.after(cursor)
@@ -224,7 +224,7 @@ def row_list(
     response=responses(200, ComparisonOut, 400, 404, 409, 413),
 )
 def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
-    """Before the launch. Rows that would not be sent anyway are ignored."""
+    """Only before the launch. Rows that would not be sent anyway are ignored."""
     job = lookup.draft_or_job(request.auth, code)
     read = _current(job)
     reads.choose_rows(read, body)
@@ -276,7 +276,7 @@ def _only_in_account(job: Job, read: RecordRead) -> OnlyInAccountOut | None:
 
 
 def require_comparable(action: Action, options: OptionsIn) -> None:
-    """Raise Problem if a job is to be compared that cannot be."""
+    """Raise Problem if the options ask for a comparison that the action cannot have."""
     wanted = {
         "compare": options.compare,
         "refuse_changed": options.refuse_changed != "off",

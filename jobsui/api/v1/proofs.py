@@ -35,7 +35,8 @@ class ProofCounts(Schema):
     other_form: int
     """The same in another form, such as a date with a time."""
     altered: int
-    """Another value, though the record was not changed since: a trigger or the account."""
+    """Another value, although the record was not changed since: a trigger or the account has
+    changed it."""
     changed_since: int
     """Another value, and the record was changed after the job had written it."""
     gone: int
@@ -54,7 +55,7 @@ class DifferingCells(Schema):
 
 class ProofOut(ReadOut):
     requests: int
-    """How many requests it takes, those that are repeated not counted."""
+    """How many requests it takes, without repeated ones."""
     counts: ProofCounts
     """Of the pages that are read."""
     differing_cells: list[DifferingCells]

@@ -61,7 +61,7 @@ class RowChoiceIn(Body):
 
 
 def members(job: Job, read: RecordRead) -> dict[str, Any]:
-    """Of a ReadOut."""
+    """The members of a ReadOut."""
     return {
         "job": job.code,
         "state": ReadState(read.state),
@@ -74,7 +74,7 @@ def members(job: Job, read: RecordRead) -> dict[str, Any]:
 
 
 def counts[C: Schema](kind: type[C], read: RecordRead) -> C:
-    """A schema whose members are the names of verdicts or landings."""
+    """`kind`: a schema whose members are the names of verdicts or landings."""
     return kind(**{name: read.counts.get(name, 0) for name in kind.model_fields})
 
 

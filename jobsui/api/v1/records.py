@@ -85,10 +85,10 @@ class RecordHistoryOut(ListOut[TouchOut]):
 def history(
     request: ApiRequest, code: Code, key: Name, record: Key, cursor: Text = ""
 ) -> Any:
-    """Every row of a job that has written the record, or has found it as it should be, the
-    newest first, 20 a page. `record` is its ID or external ID. A record that an undo has
-    created again has several IDs, and each finds all of it. Zendesk is asked for what the
-    record holds now."""
+    """Every row of a job that has written the record, or has found it as the file says: newest
+    first, 20 on a page. `record` is its ID or external ID. A record that an undo has created
+    again has several IDs, and each of them finds the whole history. What the record holds now
+    is read from Zendesk."""
     connection = lookup.connection(request.auth, code)
     custom_object = lookup.object_of_key(request.auth, connection, key)
     now = record_now.read(custom_object, record)

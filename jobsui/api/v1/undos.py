@@ -1,4 +1,4 @@
-"""Undoing a job: what a job of its own puts back, and which rows it leaves as they are."""
+"""Undoes a job by another job: what that puts back, and which rows it leaves as they are."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -63,9 +63,9 @@ class UndoIn(Body):
     """Row numbers of the file, or ranges of them such as `"2-500"`. Null: all rows."""
     fields: Annotated[list[Name], Field(min_length=1, max_length=1000)] | None = None
     """Keys of fields, `name` and `external_id`. Only these get their old values back, and
-    records that the job created or deleted stay as they are. Null: all of it is undone."""
+    records that the job created or deleted stay as they are. Null: everything is undone."""
     launch: bool = False
-    """Launch the undo once it is known what it can put back."""
+    """Launch the undo as soon as its plan is done."""
 
 
 class UndoCounts(Schema):
@@ -99,7 +99,7 @@ class UndoPlanOut(ReadOut):
     undoes: UUID
     """The job that is undone."""
     state: ReadState
-    """Of the reading of the records. The job can be launched once it is `done`."""
+    """How far the records are read. The job can be launched once this is `done`."""
     rows: list[str] | None
     """The chosen rows, as numbers and ranges. Null: all."""
     fields: list[str] | None
@@ -107,7 +107,8 @@ class UndoPlanOut(ReadOut):
     counts: UndoCounts
     """What the launch would do, or of a launched job what it has done."""
     restored_cells: list[RestoredCells]
-    """By field, most frequent first, of existing records, with rows that were left out."""
+    """By field, most frequent first. Counts existing records only, including rows that were left
+    out."""
 
 
 class UndoVerdict(StrEnum):
@@ -144,9 +145,9 @@ class UndoneRowOut(Schema):
     openapi_extra=idempotency.PARAMETER,
 )
 def create(request: ApiRequest, code: Code, body: UndoIn | None = None) -> HttpResponse:
-    """Creates a job that puts back what this one changed, as far as nothing has changed it
-    since. It reads the records first; nothing changes in Zendesk before it is launched.
-    Undo the new job to return."""
+    """Creates a job that puts back what this one changed, unless it was changed again since. The
+    new job first reads the records. Nothing changes in Zendesk before it is launched. To
+    return, undo the new job."""
     chosen = body or UndoIn()
 
     def create_undo() -> idempotency.Result:
@@ -172,7 +173,7 @@ def create(request: ApiRequest, code: Code, body: UndoIn | None = None) -> HttpR
     url_name="undo-plan",
 )
 def detail(request: ApiRequest, code: Code) -> Any:
-    """Of a job that undoes another one."""
+    """Only of a job that undoes another one."""
     job, read = _planned(request, code)
     return serialize(job, read)
 
@@ -205,8 +206,8 @@ def row_list(
     limit: Limit = paging.SIZE,
 ) -> Any:
     """One of three lists, in the order of the file: `restored`, `kept` because the record
-    was changed since, and `impossible`. Of a launched undo, rows that failed are among the
-    last. A page may have fewer rows than `limit`, or none, before the last page. Follow
+    was changed since, and `impossible`. Of a launched undo, `impossible` also has the rows
+    that failed. A page may have fewer rows than `limit`, or none, before the last page. Follow
     `next` until it is null. 409 until the plan is done."""
     job, read = _planned(request, code)
     reads.require_done(read, NOT_DONE)
@@ -224,7 +225,7 @@ def row_list(
     response=responses(200, UndoPlanOut, 400, 404, 409, 413),
 )
 def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
-    """Before the launch. Rows that would not be sent anyway are ignored."""
+    """Only before the launch. Rows that would not be sent anyway are ignored."""
     job, read = _planned(request, code)
     reads.require_done(read, NOT_DONE)
     reads.choose_rows(read, body)

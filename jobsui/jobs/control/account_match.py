@@ -1,6 +1,6 @@
-"""Making the account match a file: a comparison that also finds the records that only the
-account has, and what a person or program chooses for them. Nothing is deleted where the file
-may be incomplete, or beyond the chosen limits."""
+"""Makes the account match a file: a comparison that also finds the records that only the
+account has, and what a person or program chooses to do with them. Nothing is deleted if the
+file may be incomplete, or if more would be deleted than the chosen limits allow."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ LOST_ROWS = frozenset(
 )
 """Codes of warnings about a file whose rows may be damaged."""
 SHORTER = 2
-"""A file is too short if it has less than the last one divided by this."""
+"""A file is too short if it has fewer rows than the last one divided by this."""
 
 
 def is_possible(job: Job) -> bool:
@@ -35,15 +35,15 @@ def is_possible(job: Job) -> bool:
 
 
 def of(job: Job) -> Match | None:
-    """What is chosen; None: the job does not make the account match its file, or no longer
-    can, because its target has changed since."""
+    """What is chosen. None if the job does not make the account match its file, or can no longer
+    do so because its target has changed."""
     match = Options.from_json(job.options).match
     return match if match and is_possible(job) else None
 
 
 def choose(job: Job, match: Match | None) -> None:
-    """Choose after the check, which remains valid. Raises NotPossibleNow before it, and for
-    jobs that cannot do it."""
+    """Store the choice. The check stays valid. Raises NotPossibleNow before the check, and for jobs
+    that cannot make the account match their file."""
     if match and not is_possible(job):
         raise NotPossibleNow(NOT_POSSIBLE)
     options = replace(Options.from_json(job.options), match=match).to_json()
@@ -69,7 +69,7 @@ def require_safe(job: Job, read: RecordRead) -> None:
 
 
 def reasons_against(job: Job, read: RecordRead) -> list[str]:
-    """Why a job must not delete the records that it is to delete, as sentences."""
+    """Why a job must not delete records that only the account has, as sentences."""
     match = of(job)
     found = deletions.found_by(read)
     if match is None or found is None or not match.deletes or not found.deletable:

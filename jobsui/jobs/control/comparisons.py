@@ -1,4 +1,4 @@
-"""Comparing a checked draft with the account: what each row would change."""
+"""Compares a checked draft with the account: what each row would change."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -112,7 +112,7 @@ def start(job: Job, *, by: Actor) -> RecordRead:
     with transaction.atomic():
         last = latest(job)
         if last is not None and last.fingerprint != fingerprint:
-            # Of rows as they were before the present check.
+            # It reads the rows as they were before the present check.
             reads.end(last, ReadState.CANCELLED)
         read = reads.begin(job, Purpose.COMPARE, by=by, fingerprint=fingerprint)
         account_match.list_account(read)
@@ -126,8 +126,9 @@ def cancel(read: RecordRead) -> None:
 
 
 def skip(job: Job) -> None:
-    """Send all rows, whatever a comparison found, also if their records change, delete no other
-    record, and do not compare them by itself. Raises NotPossibleNow once launched."""
+    """Send all rows, even if a comparison has found that they change nothing, or if their records
+    have changed. Also resets the options `compare`, `refuse_changed` and `match`. Raises
+    NotPossibleNow once the job was launched."""
     with transaction.atomic():
         # Locked: the planner of a launched job needs what was found.
         draft = Job.objects.drafts().select_for_update().filter(pk=job.pk).first()
@@ -154,9 +155,9 @@ def obstacle(job: Job) -> str:
 
 
 def require_usable(job: Job) -> None:
-    """Raise NotPossibleNow if the job has a comparison that does not say what its rows would
-    change now. Jobs that are open are no obstacle: the job waits for their rows, and sends
-    those that both have (`live/plan.py`)."""
+    """Raise NotPossibleNow if the job needs a comparison and has none, or has one that does not
+    say what its rows would change now. Open jobs are no obstacle: this job waits for the rows
+    that both have, and sends them without regard to the comparison (`live/plan.py`)."""
     read = current(job)
     is_done = read is not None and read.state == ReadState.DONE
     options = Options.from_json(job.options)
@@ -202,7 +203,7 @@ def is_outdated(read: RecordRead) -> bool:
 
 def leave_out(read: RecordRead, rows: Collection[int], *, is_left_out: bool) -> None:
     """Leave these rows out of a finished comparison or plan of an undo, or send them after all.
-    Those that would not be sent anyway are ignored. Raises NotPossibleNow once the job was
+    Rows that would not be sent anyway are ignored. Raises NotPossibleNow once the job was
     launched."""
     with transaction.atomic():
         job = Job.objects.select_for_update().get(pk=read.job_id)

@@ -1,4 +1,4 @@
-"""Proving that a job has landed: its records are read again and compared with what was
+"""Proves that a job has landed: reads its records again and compares them with what was
 sent."""
 
 from collections.abc import Collection
@@ -11,12 +11,12 @@ from jobsui.jobs.models import Job, RecordRead
 
 
 def current(job: Job) -> RecordRead | None:
-    """The last one."""
+    """The latest proof."""
     return reads.latest(job, Purpose.PROVE)
 
 
 def proved(jobs: Collection[Job]) -> set[int]:
-    """The IDs of those that have a proof, also one that is open."""
+    """The IDs of the jobs that have a proof, finished or not."""
     found = RecordRead.objects.filter(job__in=jobs, purpose=Purpose.PROVE)
     return set(found.values_list("job_id", flat=True))
 

@@ -1,4 +1,4 @@
-"""Undoing a job: a job of its own, which puts back what it can."""
+"""Undoes a job by another job, which puts back what it can."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -35,11 +35,11 @@ def create(
     rows: RowRanges | None = None,
     fields: Collection[str] | None = None,
 ) -> Job:
-    """A draft that undoes a job that has ended. `rows`: only these; `fields`: only these
-    values of records that were changed, by their names as in an Image. Its records are read
-    first. Raises NotPossibleNow."""
+    """Create a draft that undoes a job, and read the records of its rows. `rows`: undo only
+    these. `fields`: put back only these values of changed records, by their names as in an
+    Image. Raises NotPossibleNow unless the job has ended."""
     _require_undoable(job)
-    # Nothing is put back over what somebody changes meanwhile.
+    # Changes that others make after this read must not be overwritten.
     options = Options(refuse_changed="strict").to_json()
     if rows is not None:
         options[UNDO_ROWS] = rows.to_json()
@@ -54,7 +54,7 @@ def create(
             parent=job,
             parent_rows=ParentRows.UNDONE,
             options=_with_choice(options, fields),
-            # At most: `live/pages.py` counts them.
+            # The maximum. `live/pages.py` counts the rows.
             rows=job.succeeded,
             state=JobState.READY,
             created_by=person,
@@ -65,12 +65,12 @@ def create(
 
 
 def current(undo: Job) -> RecordRead | None:
-    """The read that says what an undo can put back."""
+    """The latest read, which says what the undo can put back."""
     return reads.latest(undo, Purpose.UNDO)
 
 
 def undoable_rows(job: Job) -> int:
-    """How many rows an undo would look at; 0: the job cannot be undone."""
+    """How many rows an undo would read; 0 if the job cannot be undone."""
     return 0 if _obstacle(job) else job.succeeded
 
 
@@ -91,7 +91,7 @@ def choose_fields(
 def _read_again(
     undo: Job, by: Actor, changed: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> RecordRead:
-    """`changed`: from the options to those that it has then."""
+    """`changed`: returns the new options for the present ones."""
     with transaction.atomic():
         draft = Job.objects.select_for_update().get(pk=undo.pk)
         if draft.state != JobState.READY:
@@ -110,7 +110,7 @@ def obstacle(undo: Job) -> str:
 
 
 def require_usable(undo: Job) -> None:
-    """Raise NotPossibleNow unless it is known what an undo can put back."""
+    """Raise NotPossibleNow unless the undo can be launched."""
     read = current(undo)
     if read is None or read.state != ReadState.DONE:
         raise NotPossibleNow(
@@ -145,7 +145,7 @@ def _with_choice(
 
 
 def _start(undo: Job, by: Actor) -> RecordRead:
-    """In the transaction of the caller."""
+    """Save the undo and begin its read. The caller has opened a transaction."""
     undo.checked_fingerprint = checker.fingerprint(undo)
     undo.save(update_fields=["options", "checked_fingerprint"])
     return reads.begin(undo, Purpose.UNDO, by=by)

@@ -30,7 +30,7 @@ ClientOf = Callable[[Connection], Client]
 
 
 class PastAttempt(NamedTuple):
-    """What a request needs to know of an attempt."""
+    """What a request needs of an attempt."""
 
     attempt_id: int
     at: datetime

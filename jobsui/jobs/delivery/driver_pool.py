@@ -35,8 +35,8 @@ CRASHED = (
 
 
 type OtherWork = Callable[[], Mapping[str, Callable[[], None]]]
-"""{name: function} of the work that nobody does now. Each runs in a thread of its own, and
-raises nothing."""
+"""Returns {name: function} of work that no process does now. Each function runs in a thread of
+its own and raises nothing."""
 
 
 def drive_accounts(
@@ -48,8 +48,8 @@ def drive_accounts(
     beside: OtherWork = lambda: {},
 ) -> None:
     """Drive every account that has open work and no driver, until no work is left or
-    `stopping` is set. `max_accounts` at a time, by default those of the settings. `beside`:
-    what else this process does meanwhile."""
+    `stopping` is set. `max_accounts`: how many at a time, by default as in the settings.
+    `beside`: what else this process does at the same time."""
     start = partial(_start_thread, stopping, timing, clock)
     most = max_accounts or settings.MAX_ACCOUNTS
     DriverPool(stopping, timing, clock, most, start, beside).run()
@@ -68,8 +68,8 @@ type Start = Callable[[str, Turn], DriverThread]
 
 
 class DriverPool:
-    """The drivers of this process. If there are more accounts than may have one, those
-    give way that have nothing to send now, or have sent for long."""
+    """The drivers of this process. If there are more accounts than drivers are allowed, the
+    drivers that have nothing to send now, or have sent for a long time, give way."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class DriverPool:
         self._beside = beside
         self._threads: dict[str, DriverThread] = {}
         self._others: dict[str, threading.Thread] = {}
-        """By the name of their work."""
+        """{name of the work: its thread}."""
         self._turns: dict[str, Turn] = {}
         """The last turn of each account with open work."""
 
@@ -111,7 +111,7 @@ class DriverPool:
         for thread in [*self._threads.values(), *self._others.values()]:
             thread.join()
         if self._stopping.is_set() and accounts_to_drive():
-            # So that another worker continues at once.
+            # Another worker can then continue at once.
             enqueue("drive")
 
     def _start(self, accounts: Accounts) -> list[str]:

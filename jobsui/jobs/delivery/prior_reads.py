@@ -1,5 +1,5 @@
-"""Reading the records of a batch right before it is sent: to keep what they hold, or to send no
-row whose record has changed since the comparison.
+"""Reads the records of a batch right before it is sent, to keep what they hold, or to leave out
+rows whose records have changed since the comparison.
 
 Nothing here touches the database, so it may run in any thread."""
 
@@ -39,10 +39,10 @@ class PriorRead:
     """What the records of a batch held right before it is sent, or the error instead."""
 
     request: BatchRequest
-    """Its items were read. They are sent by another request."""
+    """The request whose items were read. The items are sent by a later request."""
     records: Mapping[int, Record | None] = field(default_factory=dict)
-    """By index in the batch; None: there is none. Items of which that is not known are left
-    out."""
+    """{index in the batch: record, or None if there is none}. Items for which this is unknown are
+    left out."""
     error: ZendeskError | None = None
 
 
@@ -51,9 +51,9 @@ class EarlierRequests:
     """What earlier requests of a batch may have applied."""
 
     last_arrived: int = -1
-    """The index of the last item that one carried which may have reached Zendesk."""
+    """The index of the last item in a request that may have reached Zendesk."""
     last_unconfirmed: int = -1
-    """The same of requests without a clear response."""
+    """The index of the last item in a request without a clear response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,10 @@ class Before:
     """What follows from a read."""
 
     results: Mapping[int, RowResult]
-    """Of the items that are not sent, by index in the batch."""
+    """{index in the batch: result} of the items that are not sent."""
     images: Mapping[int, Image | None]
-    """Of all items whose records were read, now or before an earlier request."""
+    """{index in the batch: image} of all items whose records were read, now or before an earlier
+    request."""
 
 
 def has_any(job: Job) -> bool:
@@ -181,7 +182,7 @@ def _refusal(
     """The result of an item that is not sent because of its record; None: it is sent."""
     if record is None:
         if may_be_ours:
-            # What Zendesk responds to the next request settles the row.
+            # The response to the next request settles the row.
             return None
         if action.deletes:
             return RowResult(Outcome.UNCHANGED, compared.record_id)

@@ -1,5 +1,5 @@
-"""Claims batches whose records were read right before: what these held is kept in the same
-transaction, and rows whose records have changed get their results."""
+"""Claims batches whose records were just read. The same transaction stores what the records
+held, and gives rows whose records have changed their results."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from jobsui.jobs.records.compare import Image
 
 @dataclass(frozen=True, slots=True)
 class ReadClaims:
-    """What became of batches whose records were read."""
+    """The results of claiming batches whose records were read."""
 
     requests: list[BatchRequest]
     refused: Counter[int]
@@ -37,9 +37,9 @@ def claim(
     epoch: int,
     now: datetime,
 ) -> ReadClaims:
-    """Mark batches as being sent whose records were read, and keep what these held. Rows whose
-    records have changed get their results. Batches that may no longer be sent are left
-    out: their records are read again."""
+    """Mark batches whose records were read as being sent, and store what the records held. Rows
+    whose records have changed get their results. Batches that may not be sent now are
+    skipped; their records are read again later."""
     by_job: defaultdict[int, list[PriorRead]] = defaultdict(list)
     for read in reads:
         by_job[read.request.job_id].append(read)
@@ -69,7 +69,7 @@ def claim(
 def _kept(
     job: Job, found: Sequence[tuple[Batch, PriorRead]]
 ) -> Iterator[tuple[Batch, PriorRead, Before]]:
-    """With what follows from each read. What the records held is stored."""
+    """Store what the records held. Yields each batch with its read and what follows from it."""
     if not found:
         return
     schema = schema_of(job)
@@ -128,8 +128,8 @@ def _first_open(batch: Batch) -> list[int]:
 def _settle_refused(
     batch: Batch, before: Before, counters: settlement.JobCounters, now: datetime
 ) -> list[Item]:
-    """Give rows that are not sent their results. Returns the open items that are left, if some
-    of those that were read can be sent."""
+    """Give rows that are not sent their results. Returns the open items that are left, if any of
+    the items that were read can be sent."""
     if not before.results:
         return batch.blob.open_items
     reported = ReportedResults(batch, before.results)

@@ -1,6 +1,6 @@
 """Which records have changed since the comparisons of watched jobs, as far as the incremental
-export shows it (`live/record_watch.py`). A batch none of whose records has changed is sent
-without reading them first."""
+export shows it (`live/record_watch.py`). If no record of a batch has changed, the batch is sent
+without reading its records first."""
 
 from array import array
 from bisect import bisect_left, insort
@@ -17,16 +17,17 @@ PARTS = 256
 
 
 class WatchedChanges:
-    """Those of the jobs of a driver. Keeps 8 bytes for each record, and reads from the
+    """The changed records of a driver's jobs. Keeps 8 bytes for each record, and reads from the
     database only what is new."""
 
     def __init__(self, max_age: float) -> None:
-        """`max_age`: a longer time ago, in seconds, nothing is known of an export."""
+        """`max_age`: an export that was read to its end earlier than this, in seconds, proves
+        nothing."""
         self._max_age = timedelta(seconds=max_age)
         self._by_job: dict[int, _Changes] = {}
 
     def to_read_first(self, job: Job, batches: Iterable[Batch]) -> set[int]:
-        """The IDs of those of its batches whose records are read before they are sent."""
+        """The IDs of the batches whose records must be read before they are sent."""
         needed = [batch for batch in batches if prior_reads.is_needed(job, batch)]
         if needed and prior_reads.is_watched(job):
             changes = self._of(job)
@@ -40,7 +41,7 @@ class WatchedChanges:
         }
 
     def _of(self, job: Job) -> "_Changes | None":
-        """None: the export was not read to its end lately."""
+        """None if the export was not read to its end recently."""
         recent = RecordWatch.objects.filter(
             pk=job.pk, read_at__gte=Now() - self._max_age
         )
@@ -52,12 +53,12 @@ class WatchedChanges:
 
 
 class _Changes:
-    """Those of one job."""
+    """The changed records of one job."""
 
     def __init__(self, job_id: int) -> None:
         self._job_id = job_id
         self._last_seq = 0
-        # Ascending hashes, divided by their first bits, so that adding one moves few.
+        # Ascending hashes, divided by their first bits, so that inserting one moves only a few.
         self._parts: Sequence[array[int]] = [array("Q") for _ in range(PARTS)]
 
     def refresh(self) -> None:

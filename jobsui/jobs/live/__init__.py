@@ -1,1 +1,1 @@
-"""Live records: what the account holds now, beside what the rows of a job say."""
+"""Live records: what the account holds now, compared with what the rows of a job say."""

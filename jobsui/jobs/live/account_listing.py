@@ -44,10 +44,11 @@ from jobsui.zendesk.payloads import Record
 COMMIT_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 EXPORT_SECONDS = 30.0
-"""After a refused export without Retry-After: ten exports a minute are allowed."""
+"""How long to wait after a refused export without Retry-After. Zendesk allows ten exports a
+minute."""
 MAX_FAILING_SECONDS = 600.0
 MARGIN = timedelta(seconds=65)
-"""The export takes no start that is less than a minute ago."""
+"""The export refuses a start that is less than a minute ago."""
 PAGES_PER_QUERY = 200
 NO_EXPORT = (
     "This connection is not allowed to read the incremental export, so records that changed "
@@ -84,7 +85,7 @@ class _Lister:
         )
         self._keys = KeysOfFile(self._job)
         self._stored_cursor = listing.list_cursor
-        """Of an earlier run. The account may have forgotten it."""
+        """The cursor that an earlier run stored. The account may no longer accept it."""
         self._committed_at = self._clock.monotonic()
 
     def run(self) -> None:
@@ -129,7 +130,7 @@ class _Lister:
             self._commit()
 
     def _catch_up(self) -> None:
-        """Records that the list showed before they changed, or did not show."""
+        """Add the records that have changed since the list showed them, or that it did not show."""
         listing = self._listing
         start = (listing.began_at or timezone.now()) - MARGIN
         try:
@@ -158,7 +159,7 @@ class _Lister:
         self._commit()
 
     def _start_again(self) -> None:
-        """Forget what was listed."""
+        """Delete what was listed, and list from the beginning."""
         listing = self._listing
         with transaction.atomic():
             leases.fence(self._lease)
@@ -185,7 +186,7 @@ class _Lister:
         self._listing.only_in_account += 1
 
     def _known(self, ids: set[str]) -> set[str]:
-        """Those of these records that are among the pages already."""
+        """Which of these records are in a page already."""
         if not ids:
             return set()
         found = {each["id"] for each in self._listing.waiting} & ids
@@ -205,8 +206,8 @@ class _Lister:
         return found
 
     def _commit(self) -> None:
-        """In one transaction, store how far the list is and the pages that are full, at the
-        end also the last one. Raises Stopped."""
+        """Store the full pages and how far the list is, in one transaction. At the end, also
+        store the last page, which need not be full. Raises Stopped."""
         listing = self._listing
         self._committed_at = self._clock.monotonic()
         waiting: list[Listed] = listing.waiting
@@ -278,7 +279,7 @@ class _Lister:
 class _Page:
     rows: range
     packed: Mapping[str, bytes]
-    """Payload and rows, as a ReadPageBlob has them."""
+    """The `payload` and `rows` of a ReadPageBlob."""
 
 
 def _pages(records: Sequence[Listed], first_row: int) -> list[_Page]:
@@ -292,7 +293,7 @@ def _pages(records: Sequence[Listed], first_row: int) -> list[_Page]:
 
 
 def _store(read: RecordRead, pages: Sequence[_Page]) -> None:
-    """Behind the pages that the read has."""
+    """Append these pages to those of the read."""
     by_seq = dict(enumerate(pages, read.pages_total + 1))
     if not by_seq:
         return

@@ -1,6 +1,6 @@
-"""Which values of a record later jobs have written or found as they should be. An undo leaves
-these alone. A claim ends when its job is undone, and begins again when that undo is
-undone."""
+"""Claims: the values of a record that a later job has written, or has found as its file says.
+An undo does not change them. A claim ends when its job is undone, and begins again when that
+undo is undone."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -21,7 +21,7 @@ WHOLE_RECORD = "*"
 
 @dataclass(slots=True)
 class Claims:
-    """Those of one record: {name of a value: the jobs that claim it}."""
+    """The claims on one record: {name of a value: the jobs that claim it}."""
 
     jobs: defaultdict[str, list[Job]] = field(default_factory=lambda: defaultdict(list))
 
@@ -51,8 +51,8 @@ class LaterJobs:
         )
 
     def claims_of(self, chains: Mapping[str, Collection[str]]) -> dict[str, Claims]:
-        """By the key in `chains`, which has all IDs of each record. Records that no later job
-        has touched are left out."""
+        """`chains`: {key: all IDs of a record}. Returns {key: the claims on its record}, without
+        records that no later job has touched."""
         first_ids = {
             record_id: first for first, chain in chains.items() for record_id in chain
         }
@@ -84,7 +84,7 @@ def _names(job: Job, batch: Batch, item: Any) -> set[str]:
     if batch.action in {Action.CREATE, Action.DELETE, Action.DELETE_BY_EXTERNAL_ID}:
         return {WHOLE_RECORD}
     if job.parent_rows != ParentRows.UNDONE and job.mapping:
-        # A comparison sends only what differs, but the file says all of it.
+        # After a comparison, only what differs is sent. But the job claims all values of its row.
         return {_name_of(target) for target in job.mapping.values()}
     if not isinstance(item, Mapping):
         return {WHOLE_RECORD}

@@ -26,18 +26,20 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class OnlyInAccount:
-    """The records that the file does not have."""
+    """How many records only the account has, by what happens to them."""
 
     listed: int
-    """All records that the list showed."""
+    """The number of all records that the list showed."""
     deletable: int
-    """Those that may be deleted, without those that a person has left out."""
+    """The number of records that may be deleted. Records that a person has left out are not
+    among them."""
     left_out: int
     without_key: int
     kept: int
-    """They have changed, or their external ID is almost one of the file."""
+    """Records that have changed, or whose external ID is almost the same as one of the file."""
     not_caught_up: str
-    """Why changes during the list are not known, as a sentence; "" if they are."""
+    """Why it is not known what changed while the records were listed, as a sentence; "" if it is
+    known."""
 
 
 def found_by(read: RecordRead) -> OnlyInAccount | None:
@@ -70,7 +72,7 @@ def number_of(job: Job, read: RecordRead) -> int:
 
 
 def of(job: Job) -> Iterator[Deletion]:
-    """Those of a launched job, in order."""
+    """The deletions of a launched job, in the order of their rows."""
     read = RecordRead.objects.filter(
         job=job, purpose=Purpose.COMPARE, state=ReadState.DONE
     ).last()

@@ -26,7 +26,7 @@ type Entry = tuple[int, str]
 
 
 def add(job: Job) -> None:
-    """Index a job that has ended, instead of what was indexed of it before."""
+    """Index a job that has ended. Replaces an earlier index of the job."""
     with leases.held(f"index:{job.pk}") as lease:
         job.refresh_from_db()
         if lease is None or job.indexed_at is not None or job.state not in OVER:
@@ -41,7 +41,7 @@ def add(job: Job) -> None:
 
 
 def _entries(job: Job, lease: leases.Held) -> tuple[pa.Int64Array, pa.Int64Array]:
-    """The hashes, ascending, and the row of each."""
+    """The hashes of the keys in ascending order, and the row of each hash."""
     hashes = [pa.array([], pa.int64())]
     rows = [pa.array([], pa.int64())]
     for blobs in _blobs(job):
@@ -69,7 +69,7 @@ def _blobs(job: Job) -> Iterator[list[BatchBlob]]:
 
 
 def _keys(blob: BatchBlob, target: str) -> Iterator[Entry]:
-    """Those of the rows that have succeeded."""
+    """The keys of the rows that have succeeded."""
     results = stored_results(blob)
     items = _items(blob) if target == "external_id" else []
     for index, (row, result) in enumerate(results):

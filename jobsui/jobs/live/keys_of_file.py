@@ -10,8 +10,8 @@ TARGET = "external_id"
 
 
 class KeysOfFile:
-    """Those of all rows, also of invalid ones. That a key is not among them is certain. That
-    it is, has an uncertainty of 2**-63 for each row."""
+    """The keys of all rows, including invalid ones. If a key is not found here, it is certainly
+    not in the file. If it is found, the chance that it is another key is 2**-63 for each row."""
 
     def __init__(self, job: Job) -> None:
         self._hashes = array("q")
@@ -28,7 +28,7 @@ class KeysOfFile:
         return place < len(self._hashes) and self._hashes[place] == wanted
 
     def has_similar(self, key: str) -> bool:
-        """Whether the file has the key without the spaces around it, or in capital or small
-        letters: some accounts take these for the same (assumed)."""
+        """Whether the file has the key without spaces around it, or in upper or lower case: some
+        accounts may treat these as the same key (assumed)."""
         spellings = {key.strip(), key.lower(), key.upper(), key.strip().lower()}
         return any(spelling in self for spelling in spellings - {key})

@@ -1,4 +1,4 @@
-"""Whether a record that only the account has is deleted: decided by what it holds now."""
+"""Decides by what a record holds now whether it is deleted because only the account has it."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Matched:
 
 
 def matched(record: Record | None, keys: KeysOfFile) -> Matched:
-    """`record`: None if there is none with its ID any more."""
+    """`record`: None if it no longer exists."""
     if record is None:
         return Matched(Verdict.GONE)
     if not record.external_id:

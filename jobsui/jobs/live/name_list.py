@@ -31,11 +31,11 @@ BITS_PER_NAME = 64
 type Call = Callable[
     [Callable[[], custom_objects.RecordPage]], custom_objects.RecordPage
 ]
-"""Makes a request, and repeats it as long as that makes sense."""
+"""Makes a request, and repeats it after errors that may pass."""
 
 
 class _CursorRefused(Exception):
-    """The account does not know the cursor any more."""
+    """The account no longer accepts the cursor."""
 
 
 def requests_for(rows: int, records: int | None) -> int:
@@ -82,14 +82,14 @@ class NameList:
         self._stopping = stopping
         self._names = Names(_number_of_rows(read))
         self._found: list[tuple[int, int, str]] = []
-        """(read, hash of the name, record ID), not stored yet."""
+        """(read, hash of the name, record ID) of records that are not stored yet."""
         self._listed = 0
-        """Records that were listed and are not counted yet."""
+        """How many records were listed since the last commit."""
         self._stored_cursor = read.list_cursor
-        """Of an earlier run. The account may have forgotten it."""
+        """The cursor that an earlier run stored. The account may no longer accept it."""
 
     def complete(self, call: Call) -> None:
-        """List what is left. Raises what `call` raises, and Stopped."""
+        """List the records that are left. Raises what `call` raises, and Stopped."""
         for name in self._names_of_rows():
             self._names.add(name)
         cursor = self._read.list_cursor
@@ -155,7 +155,7 @@ class NameList:
         ]
 
     def _commit(self, cursor: str, *, is_listed: bool) -> None:
-        """In one transaction, store what was found and the cursor behind it."""
+        """Store what was found and the cursor of the next page, in one transaction."""
         with transaction.atomic():
             if not self._lease.renew():
                 raise Stopped
@@ -180,21 +180,21 @@ class NameList:
 
 
 def forget(read: RecordRead) -> None:
-    """Delete what was listed, a part at a time."""
+    """Delete what was listed, some rows at a time."""
     own = ListedName.objects.filter(read=read).order_by("pk")
     while ids := list(own.values_list("pk", flat=True)[:MAX_DELETED]):
         ListedName.objects.filter(pk__in=ids).delete()
 
 
 def record_ids(read: RecordRead, names: Sequence[str]) -> list[str]:
-    """Of the records that may have these names."""
+    """The IDs of the records that may have these names."""
     hashes = {hash_of("name", name) for name in names}
     found = ListedName.objects.filter(read=read, name_hash__in=hashes)
     return list(found.values_list("record_id", flat=True))
 
 
 class Names:
-    """A set of names in constant memory. It may also contain others, about one of 64."""
+    """A set of names in constant memory. About one of 64 other names seems to be in it, too."""
 
     def __init__(self, number: int) -> None:
         wanted = max(MIN_BITS, min(MAX_BITS, number * BITS_PER_NAME))

@@ -32,7 +32,7 @@ def note(undo: Job) -> None:
 
 
 def family(host: str, object_key: str, record_ids: Iterable[str]) -> set[str]:
-    """These IDs, and all that their records had before and after."""
+    """These IDs, and all IDs that their records had before and after."""
     known = RecreatedRecord.objects.filter(host=host, object_key=object_key)
     found = set(record_ids)
     last = found
@@ -45,14 +45,14 @@ def family(host: str, object_key: str, record_ids: Iterable[str]) -> set[str]:
 
 
 def chains(job: Job, record_ids: Iterable[str]) -> dict[str, list[str]]:
-    """{ID: itself and the IDs that the record had after it, the present one last}."""
+    """{ID: the ID itself and the IDs that its record had later, the present one last}."""
     return chains_of(job.connection.host, job.object_key, record_ids)
 
 
 def chains_of(
     host: str, object_key: str, record_ids: Iterable[str]
 ) -> dict[str, list[str]]:
-    """`chains`, of an object of an account."""
+    """As `chains`, for an object of an account."""
     found = {record_id: [record_id] for record_id in record_ids}
     last = {record_id: [record_id] for record_id in found}
     renewed = RecreatedRecord.objects.filter(host=host, object_key=object_key)

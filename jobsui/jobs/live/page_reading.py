@@ -1,4 +1,4 @@
-"""What the account holds of the rows of one page."""
+"""Reads the records of one page of rows, and decides what each row would do."""
 
 import json
 from collections import Counter
@@ -31,11 +31,11 @@ class Rows:
     no_image: str = ""
     """Of an undo: why it is not known what records held; "" if that was never kept."""
     ids_of_names: Callable[[Sequence[str]], list[str]] | None = None
-    """Where names were listed: the IDs of the records that may have them."""
+    """{names: the IDs of the records that may have them}, if names are found by a list."""
     fields: Collection[str] | None = None
     """Of an undo: the names of the values to put back; None: all."""
     keys_of_file: KeysOfFile | None = None
-    """Of a comparison that finds what only the account has."""
+    """Of a comparison that also finds the records that only the account has."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class PageFound:
     verdicts: bytes
     """A Verdict for each row."""
     record_ids: list[str]
-    """Of the record of each row; "" where it has none."""
+    """The ID of each row's record; "" if it has none."""
     images: dict[int, Image] = field(default_factory=dict)
     """By the index of the row in the page."""
     items: list[bytes] = field(default_factory=list)
@@ -57,7 +57,7 @@ class PageFound:
     blanks: Counter[str] = field(default_factory=Counter)
     """How many of them become blank."""
     forms: set[tuple[str, str]] = field(default_factory=set)
-    """(key of a field, form in which the account stored its value), of a proof."""
+    """Of a proof: (key of a field, form in which the account stored its value)."""
 
 
 def prove_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
@@ -85,7 +85,7 @@ def prove_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
 def _records_of(
     client: Client, rows: Rows, sent: Sequence[Mapping[str, Json]]
 ) -> list[Sequence[Record]]:
-    """By ID where Zendesk has named it, else by key."""
+    """The records of each row: by ID if Zendesk has named it, otherwise by key."""
     ids = [each["id"] for each in sent if each["id"]]
     by_id = keyed_reads.read(client, rows.object_key, "id", ids).records if ids else {}
     keys = {index: _key(each) for index, each in enumerate(sent) if not each["id"]}
@@ -142,7 +142,7 @@ def compare_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFoun
 
 
 def _decoded(lines: Sequence[bytes]) -> list[Json]:
-    """All at once, because that is faster."""
+    """Decodes all lines at once, because that is faster."""
     return list(json.loads(b"[%b]" % b",".join(filter(None, lines))))
 
 
@@ -209,8 +209,8 @@ def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
 
 
 def _named(client: Client, rows: Rows, done_rows: Iterable[Done]) -> list[Done]:
-    """With the IDs of the records that a job created and Zendesk has not named: those that
-    have their external IDs."""
+    """Adds the IDs of records that a job created and whose ID Zendesk has not named. They are
+    found by their external IDs."""
     all_done = list(done_rows)
     keys = [key for done in all_done if (key := _unnamed_key(done))]
     if not keys:
@@ -232,7 +232,7 @@ def _unnamed_key(done: Done) -> str:
 
 
 def _explained(found: Sequence[Reason], rows: Rows) -> list[Reason]:
-    """With why it is not known what the records held, if that was deleted."""
+    """If the old values were deleted, says why instead of saying that they were not kept."""
     if not rows.no_image:
         return list(found)
     deleted = Reason(rows.no_image)
@@ -240,7 +240,7 @@ def _explained(found: Sequence[Reason], rows: Rows) -> list[Reason]:
 
 
 def _deleted_key(done: Done) -> str:
-    """The external ID of a record that was deleted."""
+    """The external ID that a deleted record had; "" for other rows."""
     if done.outcome != Outcome.DELETED or done.image is None:
         return ""
     return str(done.image.old.get("external_id") or "")

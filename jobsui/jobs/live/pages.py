@@ -30,8 +30,8 @@ SOURCES: Mapping[Purpose, Source] = {
 
 
 def divide(read: RecordRead, *, stopping: threading.Event) -> None:
-    """Divide the rows that would be sent, and enqueue the drivers, beside which pages are
-    read. After an interruption it continues behind the last row that it committed."""
+    """Divide the rows that would be sent, and enqueue the drivers, whose process reads the pages.
+    After an interruption, it continues after the last row that it committed."""
     with leases.tried(f"divide:{read.pk}", partial(_give_up, read)) as lease:
         read.refresh_from_db()
         if lease is None or read.state != ReadState.DIVIDING:
@@ -64,7 +64,7 @@ def _divide(read: RecordRead, lease: leases.Held, stopping: threading.Event) -> 
         leases.fence(lease)
         _change(read, state=ReadState.READING)
         if read.purpose == Purpose.UNDO:
-            # Only now it is known how many rows the job and the choice have.
+            # The number of rows was not known before: a person may have chosen some of them.
             rows = read.pages.aggregate(rows=Sum("size"))["rows"] or 0
             Job.objects.change(read.job, expected=(JobState.READY,), rows=rows)
 
@@ -75,7 +75,7 @@ def _keep_lease(lease: leases.Held, stopping: threading.Event, _rows: int = 0) -
 
 
 def _commit(read: RecordRead, lease: leases.Held, chunk: Chunk) -> None:
-    """In one transaction, store these pages and how far the rows are divided."""
+    """Store these pages and how far the rows are divided, in one transaction."""
     pages = dict(enumerate(chunk.batches, read.pages_total + 1))
     if chunk.invalid and not pages:
         pages[read.pages_total + 1] = _without_rows(chunk)
@@ -109,13 +109,13 @@ def _commit(read: RecordRead, lease: leases.Held, chunk: Chunk) -> None:
 
 
 def _without_rows(chunk: Chunk) -> PlannedBatch:
-    """For the problems of rows none of which is valid."""
+    """A page that only carries the problems of invalid rows."""
     row = chunk.last_row
     return PlannedBatch(0, first_row=row, last_row=row, payload=b"", rows=b"")
 
 
 def _change(read: RecordRead, **fields: object) -> None:
-    """Raises Stopped if somebody has cancelled it, or has changed the rows meanwhile."""
+    """Raises Stopped if the read was cancelled, or if the rows have changed meanwhile."""
     open_reads = RecordRead.objects.filter(
         pk=read.pk,
         state=ReadState.DIVIDING,

@@ -20,9 +20,9 @@ from jobsui.jobs.records.compare import FIELDS, Image
 from jobsui.zendesk.payloads import Json
 
 PAGES_PER_CHUNK = 500
-"""The last batch of each action of a chunk is not full."""
+"""How many pages are planned together. The last batch of each action need not be full."""
 NOT_SENT = "not sent"
-"""Beside the actions: rows that get their results without a request."""
+"""Not an action: rows that get their results without a request."""
 LEFT_OUT = RowResult(Outcome.CANCELLED, "", "", "Left out after the comparison.")
 ONLY_IN_FILE = RowResult(
     Outcome.CANCELLED, "", "", "Left alone: the record is only in the file."
@@ -75,7 +75,7 @@ def _pages(pages: QuerySet[ReadPage], after: int, number: int) -> list[ReadPage]
 def _chunk(
     job: Job, pages: Iterable[ReadPage], shared: Sequence[tuple[int, int]]
 ) -> Chunk:
-    """`shared`: (first, last) row of those that earlier jobs may also change."""
+    """`shared`: (first, last) row of the ranges that earlier jobs may also change."""
     options = Options.from_json(job.options)
     batches: dict[str, _Batches] = {}
     invalid = []
@@ -96,16 +96,16 @@ def _chunk(
 @dataclass(frozen=True, slots=True)
 class _Planned:
     kind: str
-    """An action, "" for that of the job, or NOT_SENT."""
+    """An action; "" for the action of the job; or NOT_SENT."""
     row: int
     line: bytes = b""
     result: RowResult | None = None
     image: Image | None = None
-    """What its record holds before."""
+    """What its record held before."""
 
 
 def _planned(job: Job, row: ReadRow, options: Options, *, is_shared: bool) -> _Planned:
-    """`is_shared`: it is sent behind an earlier job that may change its record, so the
+    """`is_shared`: an earlier job may change the record before this row is sent, so the
     comparison says nothing about it."""
     if row.is_left_out:
         return _Planned(NOT_SENT, row.number, row.line, LEFT_OUT)
@@ -136,7 +136,7 @@ def _planned(job: Job, row: ReadRow, options: Options, *, is_shared: bool) -> _P
 
 
 def _deletions(pages: Iterable[ReadPage]) -> Chunk:
-    """Of the records that only the account has."""
+    """The deletions of records that only the account has."""
     batches = _Batches(Action.DELETE)
     last_row = 0
     for page in pages:
@@ -160,7 +160,7 @@ def _left_alone(verdict: Verdict, match: Match | None) -> RowResult | None:
 
 
 def _changes(row: ReadRow, image: Image) -> bytes:
-    """An update of the values that differ."""
+    """An item that updates only the values that differ."""
     item = json.loads(row.line)
     changed = {
         name: item[name] for name in ("name", "external_id") if name in image.old
@@ -194,7 +194,7 @@ def _result(job: Job, row: ReadRow) -> RowResult:
 
 @dataclass(slots=True)
 class _Batches:
-    """Those of one action."""
+    """Collects the rows of one action into batches."""
 
     kind: str
     _rows: list[_Planned] = field(default_factory=list)

@@ -24,7 +24,7 @@ LANDINGS = {
 class Proved:
     landing: Landing
     image: Image | None = None
-    """Of records that are not as sent: what they hold instead."""
+    """What the record holds instead of what was sent; None if it is as sent."""
     altered: Sequence[str] = ()
     """The names of the values that differ."""
     forms: Mapping[str, Sequence[Form]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def proved(
         landing = Landing.CHANGED_SINCE
     differing_values = {name: held(record, name) for name in differing}
     image = Image(record.id, record.updated_at, record.updated_by, differing_values)
-    # What somebody has changed since says nothing about the account.
+    # A later change says nothing about how the account stores values.
     is_as_stored = landing is Landing.ALTERED
     forms = _forms(sent["item"], record, differing) if is_as_stored else {}
     return Proved(landing, image, differing, forms)

@@ -20,14 +20,14 @@ class ReadRow:
     line: bytes
     """JSON: what the job sends of the row, or a line of `sent_rows` in a proof."""
     code: int
-    """Of a Verdict, or of a Landing in a proof."""
+    """The code of a Verdict, or of a Landing in a proof."""
     record_id: str
     """ "" if there is no record, or several."""
     image: Image | None
     reasons: Sequence[Reason]
     """Why the row is kept or cannot be undone."""
     is_left_out: bool
-    """By a person."""
+    """A person or program has left the row out."""
 
     @property
     def verdict(self) -> Verdict:

@@ -53,8 +53,8 @@ MAX_FAILING_SECONDS = 600.0
 
 
 def waiting_reads(stopping: threading.Event) -> dict[str, Callable[[], None]]:
-    """What reads the pages of each open read that no process reads now, by its name; none
-    while the database is away."""
+    """{name: function that reads the pages of an open read}, for reads that no process works on.
+    Empty while the database is away."""
     try:
         owned = set(Lease.objects.live().values_list("name", flat=True))
         reads = list(RecordRead.objects.filter(state=ReadState.READING)[:MAX_READS])
@@ -88,13 +88,13 @@ def run(read: RecordRead, *, stopping: threading.Event) -> None:
 class _WaitingPage(NamedTuple):
     pk: int
     payload: bytes
-    """Its lines, packed."""
+    """The lines of its rows, packed."""
     is_of_records: bool
-    """Its rows are records that only the account has."""
+    """Whether its rows are records that only the account has."""
 
 
 class _Pages:
-    """Those of a read that wait."""
+    """Reads the pages of one read."""
 
     def __init__(
         self, read: RecordRead, lease: leases.Held, stopping: threading.Event
@@ -118,9 +118,9 @@ class _Pages:
         self._read_lines = READS[Purpose(read.purpose)]
         self._waiting: deque[_WaitingPage] = deque()
         self._last_seq = 0
-        """Of the pages that were put among the waiting ones."""
+        """The `seq` of the last page that was put into `_waiting`."""
         self._found: dict[int, PageFound] = {}
-        """By page: what is not stored yet."""
+        """{page: what was found and is not stored yet}."""
         self._committed_at = self._clock.monotonic()
         self._succeeded_at = self._clock.monotonic()
 
@@ -146,7 +146,7 @@ class _Pages:
         return not self._stopping.is_set()
 
     def _list_names(self, threads: Executor) -> None:
-        """Where the records of names are found by a list: complete it."""
+        """If names are found by a list of all records, complete this list."""
         read = self._read
         if name_list.is_undecided(read):
             name_list.decide(read, self._number_of_records(threads))
@@ -167,7 +167,7 @@ class _Pages:
             return None
 
     def _patiently[T](self, threads: Executor, call: Callable[[], T]) -> T:
-        """The result of requests that may be made again. Keeps the lease meanwhile. Raises
+        """The result of requests that may be repeated. Keeps the lease while it waits. Raises
         Stopped, LeaseLost and Failed."""
         while True:
             request = partial(self._client.renewing, call)
@@ -185,7 +185,7 @@ class _Pages:
             raise Stopped
 
     def _fill(self) -> bool:
-        """Have pages to read, if there are any left."""
+        """Get pages to read from the database. False if none are left."""
         if not self._waiting:
             left = ReadPage.objects.filter(
                 read=self._read, read_at=None, seq__gt=self._last_seq
@@ -224,7 +224,7 @@ class _Pages:
             self._waiting.append(page)
 
     def _result[T](self, future: Future[T]) -> T:
-        """Raises Failed, and ZendeskError where the requests may be made again."""
+        """Raises Failed, and ZendeskError if the requests may be repeated."""
         try:
             result = future.result()
         except RateLimited as error:
@@ -252,7 +252,7 @@ class _Pages:
             raise Stopped
 
     def _commit(self) -> None:
-        """In one transaction, store what was found."""
+        """Store what was found, in one transaction."""
         self._committed_at = self._clock.monotonic()
         with transaction.atomic():
             if not self._lease.renew():

@@ -56,14 +56,14 @@ def latest(job: Job, purpose: Purpose) -> RecordRead | None:
 
 
 def fingerprint_of(job: Job) -> str:
-    """Changes with the rows that would be sent."""
+    """A text that changes when other rows would be sent."""
     choice = Options.from_json(job.options).warnings if job.rows_warned else ""
     return f"{job.checked_fingerprint}{choice}"
 
 
 def is_of_present_rows(read: RecordRead) -> bool:
-    """Whether a job that is compared still has the rows that are read. Otherwise the read
-    ends."""
+    """Whether the rows of a comparison are still those of its job. If not, the read is
+    cancelled."""
     if read.purpose != Purpose.COMPARE:
         return True
     job = Job.objects.get(pk=read.job_id)
@@ -85,8 +85,8 @@ def end(
     expected: tuple[str, ...] = OPEN,
     **fields: Any,
 ) -> bool:
-    """End a read, and let its draft advance if it does so by itself. False: its state is
-    not among `expected`, and nothing has changed."""
+    """End a read, and advance its draft if the draft advances by itself. Returns False if the
+    state of the read is not among `expected`; then nothing has changed."""
     has_ended = RecordRead.objects.filter(pk=read.pk, state__in=expected).update(
         state=state, finished_at=timezone.now(), version=F("version") + 1, **fields
     )

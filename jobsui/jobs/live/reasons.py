@@ -13,13 +13,13 @@ class Reason:
     """A sentence."""
 
     text: str
-    """All of it, or what stands before the name of the job."""
+    """The whole sentence, or its part before the name of the job."""
     job: str = ""
     """The code of the job that it names; "" if it names none."""
     name: str = ""
-    """What people call this job."""
+    """The name of this job as people know it."""
     rest: str = ""
-    """What follows the name."""
+    """The part of the sentence after the name."""
 
     def __str__(self) -> str:
         return f"{self.text}{self.name}{self.rest}"
@@ -35,7 +35,7 @@ def sentences(reasons: Iterable[Reason]) -> str:
 
 
 def packed(reasons: Mapping[int, Sequence[Reason]]) -> bytes:
-    """Those of the rows of a page, by the index of the row."""
+    """`reasons`: those of the rows of a page, by the index of the row."""
     if not reasons:
         return b""
     stored = {index: [astuple(each) for each in of] for index, of in reasons.items()}

@@ -1,6 +1,6 @@
 """Watches the records of a compared job while it is sent: reads from the incremental export
-which of them change (`delivery/watched_changes.py`). One page at a time, and what it showed is
-stored with the cursor behind it, so that any process continues."""
+which of them change (`delivery/watched_changes.py`). It reads one page at a time and stores
+what the page showed with the next cursor, so any process can continue."""
 
 import logging
 import threading
@@ -32,8 +32,8 @@ from jobsui.zendesk.errors import (
 logger = logging.getLogger(__name__)
 
 MARGIN = timedelta(seconds=125)
-"""The export takes no start that is less than a minute ago, and our clock may be ahead of or
-behind the account's (assumed: not more than a minute)."""
+"""The export refuses a start that is less than a minute ago, and our clock may differ from the
+account's clock (assumed: by at most a minute)."""
 MAX_PAGES = 4
 """How many pages are read at the same time in one process."""
 NO_EXPORT = "This connection is not allowed to read the incremental export."
@@ -53,8 +53,8 @@ def start(job: Job, comparison: RecordRead) -> None:
 def waiting(
     stopping: threading.Event, timing: Timing
 ) -> Mapping[str, Callable[[], None]]:
-    """What reads each page that is due and that no process reads now, by its name; none while
-    the database is away."""
+    """{name: function that reads a page}, for pages that are due and that no process reads.
+    Empty while the database is away."""
     due = RecordWatch.objects.filter(next_at__lte=Now(), job__state__in=SENDABLE)
     try:
         jobs = list(due.order_by("next_at").values_list("pk", flat=True)[:MAX_PAGES])
@@ -75,7 +75,7 @@ def read_page(job_id: int, *, stopping: threading.Event, timing: Timing) -> None
 
 
 class _Reading:
-    """Of one page."""
+    """Reads one page of the export."""
 
     def __init__(
         self,
@@ -99,13 +99,13 @@ class _Reading:
             wait = timing.watch_interval
             self._save(wait if error.retry_after is None else error.retry_after)
         except Refused as error:
-            # The account may have forgotten the cursor.
+            # The account may no longer accept the cursor.
             refusal = "" if self._watch.cursor else _explained(error)
             self._save(timing.watch_interval, cursor="", refusal=refusal)
         except ConnectionsError as error:
             self._save(timing.watch_interval, refusal=str(error))
         except ZendeskError:
-            # Also if this process stops. The cursor stays.
+            # This process may also be stopping. The cursor stays as it is.
             self._save(timing.watch_page_interval)
         else:
             self._store(page)

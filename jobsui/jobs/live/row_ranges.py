@@ -1,4 +1,4 @@
-"""Chosen rows of a job, as ranges: a choice of a million successive rows is one of them."""
+"""Chosen rows of a job, stored as ranges: a million successive rows are one range."""
 
 import re
 from bisect import bisect_right
@@ -11,10 +11,10 @@ RANGE = re.compile(r"([0-9]{1,18})(?:\s*[-–]\s*([0-9]{1,18}))?")
 
 @dataclass(frozen=True, slots=True)
 class RowRanges:
-    """Row numbers."""
+    """A set of row numbers."""
 
     ranges: Sequence[tuple[int, int]]
-    """(first, last) of each range, ascending, with rows between them."""
+    """(first, last) of each range, in ascending order. Ranges do not touch each other."""
 
     @classmethod
     def of(cls, rows: Iterable[int]) -> Self:
@@ -22,7 +22,8 @@ class RowRanges:
 
     @classmethod
     def parsed(cls, text: str) -> Self:
-        """Of a text such as "2-500, 731". Raises ValueError with what is no range."""
+        """The rows of a text such as "2-500, 731". Raises ValueError with the part that is no
+        range."""
         parts = [part.strip() for part in text.split(",")]
         return cls._merged(_range(part) for part in parts if part)
 

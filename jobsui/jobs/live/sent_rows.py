@@ -20,13 +20,13 @@ type SentRow = tuple[int, bytes]
 type Complete = Callable[[int, dict[str, Json]], dict[str, Json] | None]
 """Completes the line of a row, by its index in the batch; None: the row is left out."""
 type LineOf = Callable[[BatchBlob], Complete]
-"""Of a batch."""
+"""Returns what completes the lines of a batch."""
 
 
 def read(
     job: Job, after: int, _keep_lease: Callable[[int], None]
 ) -> Generator[list[Chunk]]:
-    """Those behind row `after`. Raises FileRefused if a batch cannot be read."""
+    """The rows after row `after`. Raises FileRefused if a batch cannot be read."""
     return read_lines(job, after, lambda _blob: lambda _index, line: line)
 
 
@@ -36,7 +36,7 @@ def read_lines(
     """`wanted`: only these rows."""
     while blobs := _blobs(job, after):
         last_row = max(blob.batch.last_row for blob in blobs)
-        # A batch that begins up to there may have rows of this chunk.
+        # Later batches may begin before the last row, and so have rows of this chunk.
         overlapping = BatchBlob.objects.filter(
             batch__job=job,
             batch__seq__gt=blobs[-1].batch.seq,

@@ -1,5 +1,5 @@
-"""What can be put back of a row: from what its record held before, what the job wrote, and
-what the record holds now."""
+"""Decides what an undo puts back of a row, by three values of each field: what the record held
+before, what the job wrote, and what the record holds now."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ NOT_KNOWN_IF_NEW = Reason("Zendesk did not say whether the job created this reco
 GONE = Reason("The record has been deleted since.")
 TAKEN = Reason("Another record has this external ID now.")
 CLOCK_DIFFERENCE = timedelta(seconds=60)
-"""Our clock may be ahead of the account's (assumed: not more)."""
+"""How far our clock may be ahead of the account's clock (assumed)."""
 OLDER = Reason("The record is older than the job, so the job has not created it.")
 NOT_NAMED = Reason("Zendesk did not name the record that the job created.")
 FILLED_SINCE = Reason("Other fields of the record were filled since.")
@@ -58,9 +58,9 @@ class Undo:
 
     verdict: Verdict
     item: Json = None
-    """Of CHANGE, CREATE and DELETE: what is sent."""
+    """What is sent for CHANGE, CREATE and DELETE."""
     image: Image | None = None
-    """Of these: what the record holds now."""
+    """What the record of such a row holds now."""
     reasons: Sequence[Reason] = ()
     """Why something is kept, or why nothing can be undone."""
 
@@ -198,7 +198,7 @@ def _update(record_id: str, values: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def names_of(item: Json) -> Collection[str]:
-    """Of the values that an item sends."""
+    """The names of the values that an item sends."""
     return values_of(item).keys()
 
 

@@ -1,4 +1,4 @@
-"""The rows of a job that are undone, with what it did and what there was before.
+"""The rows that an undo puts back: what the undone job did, and what their records held before.
 
 A line of a page is JSON: {"action", "outcome", "id", "item", "at", "image", "began"}."""
 
@@ -23,14 +23,14 @@ CHANGING = frozenset({Outcome.UPDATED, Outcome.CREATED_OR_UPDATED})
 def read(
     job: Job, after: int, _keep_lease: Callable[[int], None]
 ) -> Generator[list[Chunk]]:
-    """Those behind row `after`. Raises FileRefused if a batch cannot be read."""
+    """The rows after row `after`. Raises FileRefused if a batch cannot be read."""
     assert job.parent is not None  # noqa: S101  # An undo has one.
     line_of = partial(_line_of, fields=chosen_fields(job))
     return sent_rows.read_lines(job.parent, after, line_of, chosen_rows(job))
 
 
 def chosen_rows(undo: Job) -> RowRanges | None:
-    """Those of the undone job; None: all."""
+    """The rows of the undone job that an undo puts back; None: all."""
     rows = undo.options.get(UNDO_ROWS)
     return None if rows is None else RowRanges.from_json(rows)
 
@@ -65,8 +65,7 @@ def _line_of(
 def _concerns(
     sent: Mapping[str, Json], image: Image | None, fields: Collection[str]
 ) -> bool:
-    """Whether a row has, or may have, changed one of these values of a record that there
-    was before."""
+    """Whether a row changed, or may have changed, one of these values of an existing record."""
     if Outcome(sent["outcome"]) not in CHANGING:
         return False
     names = image.old if image is not None else names_of(sent["item"])

@@ -1,5 +1,5 @@
-"""How the keys of a file may have been damaged on their way from the account, and whether a
-rewriting of them explains what the account holds."""
+"""Rewritings: how the keys of a file may have been damaged after they left the account, and how
+to undo that. A rewriting is likely if many more of the rewritten keys have a record."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from jobsui.jobs.mapping.rules import Rewriter, Rule
 MIN_WIDTH = 4
 MAX_WIDTH = 13
 ENOUGH = 0.9
-"""Of the keys that should have a record: nothing is wrong then."""
+"""If this share of the keys that should have a record has one, nothing is wrong."""
 MIN_REWRITTEN = 0.2
 """The share of the keys without a record that a rewriting must change."""
 MIN_RISE = 0.2
@@ -27,7 +27,7 @@ class Rewriting:
     words: str
     """Behind "97 % would": "if padded to 8 digits"."""
     rule: Rule
-    """What the target's rule has in addition."""
+    """What the rewriting adds to the rule of the target."""
 
     def added_to(self, own: Rule) -> Rule:
         """The rule of a target, with this rewriting."""
@@ -45,7 +45,7 @@ class Rewriting:
 
 
 def _rewritings() -> Iterator[Rewriting]:
-    """The less a rewriting changes, the further in front it is."""
+    """Rewritings that change less come first."""
     point_zero = Rule(repairs=("point_zero",))
     yield Rewriting("trim", "without spaces at the ends", _trimming())
     yield Rewriting("quotes", "without quotation marks", Rule(repairs=("quotes",)))
@@ -91,8 +91,8 @@ def keys_of(texts: Sequence[str], rule: Rule) -> list[str]:
 
 
 def possible(texts: Sequence[str], own: Rule) -> list[Rewriting]:
-    """Those that change enough of these texts, each result once. `own`: the rule of the
-    target."""
+    """The rewritings that change enough of these texts. Of several with the same result, only the
+    first. `own`: the present rule of the target."""
     before = keys_of(texts, own)
     found: dict[tuple[str, ...], Rewriting] = {}
     for rewriting in REWRITINGS:
@@ -106,8 +106,8 @@ def possible(texts: Sequence[str], own: Rule) -> list[Rewriting]:
 
 
 def rises_clearly(before: int, after: int, total: int) -> bool:
-    """Whether so many more of the keys have a record that the rewriting explains it.
-    `before`, `after`: how many of `total` keys have one."""
+    """Whether a rewriting clearly raises the number of keys that have a record. `before` and
+    `after` it, as many of `total` keys have one."""
     if not total:
         return False
     rise = (after - before) / total

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class WholeCheckNeeded(Exception):
-    """What a correction changes cannot be told without reading all rows."""
+    """It is not known what a correction changes without reading all rows."""
 
 
 @dataclass(slots=True)

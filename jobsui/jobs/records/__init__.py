@@ -1,1 +1,1 @@
-"""Records of the account by their keys: how items differ from them, and what they held before."""
+"""Reads records by their keys, compares items with them, and keeps what they held before."""

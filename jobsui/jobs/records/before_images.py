@@ -1,5 +1,5 @@
-"""What the record of an item holds right before the item is sent: what is kept of it, and
-whether it has changed since it was compared."""
+"""What is kept of the record of an item right before the item is sent, and whether the record
+has changed since it was compared."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,8 @@ from jobsui.zendesk.payloads import Json, Record, Schema
 def before_image(
     item: Json, action: Action, schema: Schema, record: Record | None
 ) -> Image | None:
-    """Of the record with the key of an item; None if there is none."""
+    """The image of an item's record: the values that the item changes, or all values if it deletes
+    the record. None if there is no record."""
     if record is None:
         return None
     if action.deletes:
@@ -39,9 +40,9 @@ def before_again(
     record: Record | None,
     first: Image | None,
 ) -> Image | None:
-    """As `before_image`, of an item that an earlier request may have applied: what `first`
-    has stays where the record now holds what was sent. Other values are not ours, and the next
-    request replaces them."""
+    """As `before_image`, if an earlier request may have applied the item. `first` is the image
+    before that request: its values stay if the record now holds what was sent. The job has
+    not written other values, so they are kept, because the next request replaces them."""
     if record is None:
         return first if action.deletes else None
     if action.deletes:
@@ -62,8 +63,8 @@ def before_again(
 def changed_since(
     compared: Image, item: Json, schema: Schema, record: Record, *, may_be_ours: bool
 ) -> Sequence[str]:
-    """The names of the values that an item would replace and that are not as they were
-    compared, nor as wanted. `may_be_ours`: an earlier request may have applied the item."""
+    """The names of the values that an item would replace, and that are now neither as compared
+    nor as the item wants them. `may_be_ours`: an earlier request may have applied the item."""
     written = values_of(item)
     changed = []
     for name, old in compared.old.items():

@@ -14,7 +14,7 @@ LABELS = {"name": "Name", "external_id": "External ID"}
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a record holds before it is changed or deleted."""
+    """What a record held before it was changed or deleted."""
 
     record_id: str
     updated_at: str
@@ -31,11 +31,11 @@ class Compared:
     record_id: str = ""
     """"" if there is no record, or several."""
     image: Image | None = None
-    """Of CHANGE and DELETE."""
+    """What the record held, for CHANGE and DELETE."""
     changed: Sequence[str] = ()
     """The names of the values that change."""
     blanks: Sequence[str] = ()
-    """Those of them that become blank."""
+    """The names of the values that become blank."""
 
 
 def compared(
@@ -46,7 +46,7 @@ def compared(
     *,
     is_unknown: bool,
 ) -> Compared:
-    """What an item would do. `records`: those with its key. `is_unknown`: there may be one
+    """What an item would do. `records`: all with its key. `is_unknown`: there may be a record
     that could not be found."""
     if len(records) > 1:
         return Compared(Verdict.AMBIGUOUS)
@@ -70,7 +70,7 @@ def key_of(item: Json, action: Action) -> str:
 
 
 def values_of(item: Json) -> dict[str, Json]:
-    """The values of an item by their names, as those of an Image."""
+    """{name as in an Image: value} of the values that an item sets."""
     if not isinstance(item, Mapping):
         return {}
     fields = {
@@ -80,14 +80,14 @@ def values_of(item: Json) -> dict[str, Json]:
 
 
 def held(record: Record, name: str) -> Json:
-    """The value of this name that a record holds."""
+    """The value that a record holds under this name."""
     if name in MEMBERS:
         return getattr(record, name)
     return record.fields.get(name.removeprefix(f"{FIELDS}."))
 
 
 def likeness_of(name: str, sent: Json, now: Json, schema: Schema) -> Likeness:
-    """Of two values of this name."""
+    """How alike two values of this name are."""
     key = name.removeprefix(f"{FIELDS}.")
     return likeness(sent, now, schema.type_of(key), schema.stored_forms.get(key, ()))
 
@@ -97,12 +97,12 @@ def is_equal(name: str, one: Json, other: Json, schema: Schema) -> bool:
 
 
 def image_of(record: Record) -> Image:
-    """All that a record holds."""
+    """An image of all values that a record holds."""
     return _image(record, _all_values(record))
 
 
 def label_of(name: str, schema: Schema) -> str:
-    """What people call a value of a record."""
+    """The name of a value as people know it."""
     if name in MEMBERS:
         return LABELS[name]
     key = name.removeprefix(f"{FIELDS}.")

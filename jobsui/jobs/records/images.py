@@ -1,7 +1,7 @@
-"""How the images of a page's records are stored: JSON, compressed.
+"""Stores the images of a page's records as compressed JSON:
 
-{index of the row: [record ID, updated_at, updated_by, {name of a value: what it was}]}, or null
-for the row of a record that was not there."""
+{index of the row: [record ID, updated_at, updated_by, {name of a value: old value}]}, with null
+in place of the list if there was no record."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from jobsui.jobs.records.compare import Image
 
 
 def packed(images: Mapping[int, Image | None]) -> bytes:
-    """`images`: None for a record that was not there."""
+    """`images`: None if there was no record."""
     if not images:
         return b""
     stored = {row: image and astuple(image) for row, image in images.items()}
@@ -20,12 +20,12 @@ def packed(images: Mapping[int, Image | None]) -> bytes:
 
 
 def unpacked(data: bytes | memoryview) -> dict[int, Image]:
-    """Of the records that were there."""
+    """Without rows that had no record."""
     return {row: image for row, image in all_unpacked(data).items() if image}
 
 
 def all_unpacked(data: bytes | memoryview) -> dict[int, Image | None]:
-    """Also of the records that were not there: None."""
+    """With None for rows that had no record."""
     if not data:
         return {}
     stored = json.loads(unpack(data))

@@ -1,5 +1,5 @@
-"""Reads the records that have some keys. A key finds a record only if the list of records
-shows it under exactly this key; a search alone proves nothing, because its index lags."""
+"""Reads records by their keys. A record counts as found only if the list of records shows it
+under exactly this key. A search alone proves nothing, because its index lags."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,9 +17,9 @@ class Found:
     """The records of some keys."""
 
     records: Mapping[str, Sequence[Record]]
-    """By key. A key that is missing here has no record, unless it is unknown."""
+    """{key: its records}. A key that is missing here has no record, unless it is unknown."""
     unknown: frozenset[str] = frozenset()
-    """Keys that only a search could find, and it has not."""
+    """Keys that only a search could find, and that it did not find."""
 
 
 def read(client: Client, object_key: str, key: str, values: Sequence[str]) -> Found:
@@ -54,8 +54,8 @@ def read(client: Client, object_key: str, key: str, values: Sequence[str]) -> Fo
 def read_listed(
     client: Client, object_key: str, names: Sequence[str], record_ids: Sequence[str]
 ) -> Found:
-    """The records with these names, among these records, which a list of all records has
-    shown. Raises the errors of `Client.call`."""
+    """The records with these names. `record_ids`: the records that may have them, from a list of
+    all records. Raises the errors of `Client.call`."""
     if not record_ids:
         return Found({})
     records = custom_objects.records_by_ids(client, object_key, record_ids)
@@ -65,8 +65,8 @@ def read_listed(
 def _searched(
     client: Client, object_key: str, key: str, values: Sequence[str], search: Search
 ) -> Found:
-    """Each value is searched for. What the search finds is read by its ID, because the index
-    may show an older record."""
+    """Searches for each value. What a search finds is read by its ID, because the index may be
+    behind."""
     ids = [record.id for value in values for record in search(value)]
     records = custom_objects.records_by_ids(client, object_key, ids) if ids else []
     found = _by(key, values, records)
@@ -76,7 +76,8 @@ def _searched(
 def _by(
     key: str, values: Iterable[str], records: Iterable[Record]
 ) -> dict[str, list[Record]]:
-    """Without records that were not asked for: a comma in a list is read as two keys."""
+    """{key: its records}. Zendesk reads a key with a comma as two keys, so records with other keys
+    are left out."""
     wanted = set(values)
     found: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:

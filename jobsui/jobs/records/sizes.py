@@ -1,4 +1,4 @@
-"""How much the old values of a job take."""
+"""How many bytes the old values of a job take."""
 
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Length
@@ -7,7 +7,7 @@ from jobsui.jobs.models import BatchImages, Job, ReadPageBlob
 
 
 def note(job: Job) -> None:
-    """Count what is stored now."""
+    """Measure what is stored now, and store the size with the job."""
     of_batches = BatchImages.objects.filter(batch__job=job)
     of_pages = ReadPageBlob.objects.filter(page__read__job=job)
     job.image_bytes = _bytes(of_batches) + _bytes(of_pages)

@@ -1,5 +1,5 @@
-"""How an account stores other values than those that were sent: learned from proofs, and used
-wherever values are compared (`mapping/comparison.py`)."""
+"""How an account changes values when it stores them, for example by trimming. Proofs show it,
+and every comparison of values uses it (`mapping/comparison.py`)."""
 
 from collections.abc import Collection
 
@@ -11,7 +11,7 @@ from jobsui.jobs.models import Job
 
 
 def learn(job: Job, found: Collection[tuple[str, str]]) -> None:
-    """`found`: (key of a field, form) of records that nobody has changed since."""
+    """`found`: (key of a field, form) of records that were not changed after the job."""
     if not found:
         return
     own = CustomObject.objects.select_for_update()
@@ -24,7 +24,7 @@ def learn(job: Job, found: Collection[tuple[str, str]]) -> None:
 
 
 def forget(custom_object: CustomObject, key: str, form: str) -> None:
-    """Compare values of a field exactly again."""
+    """From now on, compare values of a field without this form."""
     with transaction.atomic():
         own = CustomObject.objects.select_for_update().get(pk=custom_object.pk)
         forms = own.stored_forms.get(key, {})

@@ -35,7 +35,7 @@ ACTIONS = {
     Verdict.MISSING: "key_not_found",
     Verdict.AMBIGUOUS: "several_records",
 }
-"""What `plan_csv` calls them. The last two are not sent."""
+"""What `plan_csv` writes for each verdict. Rows with the last two are not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class ComparedRow:
     """ "" if there is no record, or several."""
     verdict: Verdict
     values: Sequence[ComparedValue] = ()
-    """Those that change; of a record that would be created or deleted, all that it has
-    apart from its key."""
+    """The values that change. Of a record that would be created or deleted, all its values apart
+    from its key."""
     is_left_out: bool = False
     """By a person."""
     note: str = ""
@@ -55,7 +55,7 @@ class ComparedRow:
 
     @property
     def is_record(self) -> bool:
-        """Only the account has it."""
+        """Whether it is a record that only the account has."""
         return is_record_row(self.row)
 
     @property
@@ -91,13 +91,13 @@ class PlannedRows:
     left_out: int
     """By a person. The other numbers are without them."""
     left_alone: int = 0
-    """Because their kind of difference is. The other numbers are without them."""
+    """Rows whose kind of difference is left alone. The other numbers are without them."""
     records: int = 0
-    """Records that only the account has and that are deleted. They are no rows."""
+    """Records that only the account has and that are deleted. They do not count as rows."""
 
     @property
     def sent(self) -> int:
-        """Rows."""
+        """How many rows are sent."""
         return self.changes + self.creates + self.deletes + self.unknown
 
     @property
@@ -107,7 +107,7 @@ class PlannedRows:
 
     @property
     def batches(self) -> int:
-        """About: where the rows of an action lie far apart, there are more."""
+        """About how many batches: there are more if the rows of an action are far apart."""
         kinds = (
             self.changes,
             self.creates,
@@ -151,7 +151,7 @@ def planned_rows(read: RecordRead) -> PlannedRows:
 
 
 def _left_alone(match: Match | None) -> Iterator[Verdict]:
-    """The verdicts of rows that are not sent."""
+    """The verdicts of rows that the choices of a match leave alone."""
     if match and match.only_in_file == "leave":
         yield Verdict.CREATE
         yield Verdict.UNKNOWN
@@ -160,7 +160,7 @@ def _left_alone(match: Match | None) -> Iterator[Verdict]:
 
 
 def left_out_rows(read: RecordRead, rows: Collection[int]) -> set[int]:
-    """Those of these rows that a person has left out."""
+    """Which of these rows a person has left out."""
     if not rows:
         return set()
     blobs = _with_left_out(read).filter(
@@ -171,7 +171,7 @@ def left_out_rows(read: RecordRead, rows: Collection[int]) -> set[int]:
 
 
 def left_out_by_verdict(read: RecordRead) -> Counter[Verdict]:
-    """How many rows a person has left out."""
+    """How many rows a person has left out, by their verdict."""
     found = Counter[Verdict]()
     stored = _with_left_out(read).values_list("left_out", "rows", "verdicts")
     for left_out, rows, verdicts in stored.iterator(
@@ -193,21 +193,17 @@ def page(
     after: int = 0,
     size: int = paging.SIZE,
 ) -> Page[ComparedRow]:
-    """Rows behind row `after`. The cursor `older` is the last row that was searched.
-
-    Where few rows are wanted, a page may have fewer rows than `size`, even none, without
-    being the last."""
+    """Rows after row `after`, as `read_pages.page` gives them."""
     pages = _pages(read, wanted or Wanted(), after)
     return read_pages.page(pages, after=after, size=size)
 
 
 def plan_csv(read: RecordRead) -> Iterator[bytes]:
-    """What launching the job would do, as chunks of CSV in UTF-8: a line for each value that
-    changes, and one for each record that would be created or deleted, and for each row
-    without a single record. Rows that are the same, or that a person has left out, are not in
-    it, nor what the job leaves alone. Records that only the account has come last, without a
-    row. Cells that a spreadsheet would run as formulas are escaped. Raises NotPossibleNow at
-    once when the rows were deleted."""
+    """What launching the job would do, as chunks of CSV in UTF-8. It has a line for each value
+    that changes, for each record that would be created or deleted, and for each row with no
+    record or several. Rows that are the same, left out or left alone are not in it. Records
+    that only the account has come last, without a row number. Cells that a spreadsheet would
+    run as formulas are escaped. Raises NotPossibleNow at once if the rows were deleted."""
     if found := retention.rows_of_read_notice(read):
         raise NotPossibleNow(found)
     match = Options.from_json(read.job.options).match
@@ -238,7 +234,7 @@ def _plan_lines(row: ComparedRow, action: str) -> Iterator[list[str]]:
 def _pages(
     read: RecordRead, wanted: Wanted, after: int
 ) -> Iterator[tuple[int, list[ComparedRow]]]:
-    """(last row, the wanted rows behind row `after`) of each page of the read."""
+    """(last row, the wanted rows after row `after`) of each page of the read."""
     action = Action(read.job.action)
     for last_row, rows in read_pages.rows(read, wanted.verdicts, after):
         yield last_row, [_compared(row, action) for row in rows if wanted.has(row)]

@@ -14,9 +14,9 @@ MAX_FIELDS = 500
 
 
 def changed_fields(job: Job) -> list[ChangedField]:
-    """Of records that there were before, the one with the most changed cells first. Rows that
-    failed are counted too, and for a job with many batches, those that were left out. Empty
-    if it is not known what the records held before."""
+    """The changed fields of existing records, most changed cells first. Rows that failed are
+    counted too. For a job with many batches, so are rows that were left out. Empty if it is
+    not known what the records held before."""
     labels = record_values.labels_of(job)
     fields = record_values.in_order(
         ChangedField(name, labels.of(name), cells, blanks=0)
@@ -26,7 +26,7 @@ def changed_fields(job: Job) -> list[ChangedField]:
 
 
 def _cells(job: Job) -> Counter[str]:
-    """By the name of the value."""
+    """{name of a value: how many cells change}."""
     if job.undo_pruned_at is not None:
         return Counter()
     stored = BatchImages.objects.filter(batch__job=job)
@@ -41,7 +41,7 @@ def _cells(job: Job) -> Counter[str]:
 
 
 def _read_before(job: Job) -> RecordRead | None:
-    """What said before the launch which values change."""
+    """The read before the launch that says which values change."""
     before = (Purpose.COMPARE, Purpose.UNDO)
     reads = RecordRead.objects.filter(job=job, purpose__in=before, state=ReadState.DONE)
     return reads.order_by("-pk").first()

@@ -22,9 +22,9 @@ class ProvedRow:
     record_id: str
     """ "" if Zendesk has not named it."""
     key: str
-    """By which the row names its record; "" if it has none."""
+    """The key by which the row finds its record; "" if it has none."""
     values: Sequence[ComparedValue] = ()
-    """Those that differ: the old ones were sent, the record holds the new ones."""
+    """The values that differ: `old` was sent, `new` is what the record holds."""
     updated_at: str = ""
     """Of the record, as Zendesk reports it; "" if there is none."""
     updated_by: str = ""
@@ -33,11 +33,11 @@ class ProvedRow:
 
 @dataclass(frozen=True, slots=True)
 class ProvedRows:
-    """How many records are what the job has sent."""
+    """How many records hold what the job has sent."""
 
     landed: int
     other_form: int
-    """Of these, the ones that are stored in another form."""
+    """How many of these are stored in another form."""
     rows: int
 
 
@@ -62,7 +62,7 @@ def page(
     after: int = 0,
     size: int = ROWS_PER_PAGE,
 ) -> Page[ProvedRow]:
-    """Rows with one of these landings behind row `after`."""
+    """Rows with one of these landings after row `after`."""
     pages = (
         (last_row, [_proved(row) for row in rows])
         for last_row, rows in read_pages.rows(read, landings, after)

@@ -24,8 +24,8 @@ class Row(Protocol):
 def rows(
     read: RecordRead, codes: frozenset[int], after: int
 ) -> Iterator[tuple[int, list[ReadRow]]]:
-    """(last row, its rows with one of these verdicts or landings) of each page with rows
-    behind row `after`. The bodies of pages without such rows are not read."""
+    """(last row of the page, rows with one of these verdicts or landings), for each page with rows
+    after row `after`. The bodies of pages without such rows are not read."""
     for last_row, blob in _bodies(read, codes, after):
         found = read_rows.of_page(blob) if blob else ()
         yield (
@@ -58,9 +58,9 @@ def _bodies(
 def page[R: Row](
     pages: Iterator[tuple[int, Sequence[R]]], *, after: int, size: int = paging.SIZE
 ) -> Page[R]:
-    """Of (last row, its rows) of successive pages. The cursor `older` is the last row that
-    was searched. Where few rows are of the kind, a page of rows may be short, even empty,
-    without being the last."""
+    """`pages`: (last row, its rows) of successive pages of the read. The cursor `older` is the last
+    row that was searched. If few rows match, a page may be short or even empty, although it
+    is not the last one."""
     found: list[R] = []
     searched = after
     for last_row, rows in itertools.islice(pages, MAX_PAGES):

@@ -43,14 +43,14 @@ class Touch:
     at: datetime | None
     """When the batch of the row got its last result."""
     item: Any
-    """What was sent; of `unchanged` rows what the file says. None if it was deleted."""
+    """What was sent, or for `unchanged` rows, what the file says. None if it was deleted."""
     image: Image | None
-    """What the record held before, where that is known."""
+    """What the record held before, if that is known."""
 
 
 def touches(custom_object: CustomObject, key: str) -> list[Touch]:
-    """Those of the record with this ID or external ID, the newest first. Takes as many
-    look-ups as jobs may have touched it."""
+    """The touches of the record with this ID or external ID, newest first. Each job that may
+    have touched it costs a few queries."""
     keys = _all_keys(custom_object, [key])
     return list(_touches(_places(custom_object, keys), keys))
 
@@ -61,8 +61,8 @@ def page(
     *,
     after: int = 0,
 ) -> Page[Touch]:
-    """Those of a record with one of these IDs or external IDs, the newest first, without
-    the first `after` ones. Records that an undo has created again are followed."""
+    """The touches of a record with one of these IDs or external IDs, newest first, without the
+    first `after` ones. If an undo has created the record again, the touches of all its IDs."""
     keys = _all_keys(custom_object, keys)
     places = _places(custom_object, keys)
     shown = places[after : after + SIZE]
@@ -96,8 +96,8 @@ def later_jobs(job: Job, record_ids: Collection[str]) -> dict[str, Job]:
 
 
 def _all_keys(custom_object: CustomObject, keys: Collection[str]) -> set[str]:
-    """With the other IDs of the records: those before and after they were created again, and
-    those under which jobs have written the keys."""
+    """The keys and all other IDs of their records: IDs from before and after they were created
+    again, and IDs under which jobs have written the keys."""
     host = custom_object.connection.host
     known = new_ids.family(host, custom_object.key, keys)
     places = _places(custom_object, known)[:SIZE]
@@ -142,7 +142,8 @@ def _rows(custom_object: CustomObject, key_hash: int) -> Iterator[tuple[Job, int
 
 
 def _touches_of(job: Job, row: int, keys: Collection[str]) -> Iterator[Touch]:
-    """The row, if it really has one of the keys: other keys may have the same hash."""
+    """The touch of a row, if the row really has one of the keys. Another key may have the same
+    hash."""
     batches = Batch.objects.filter(job=job, first_row__lte=row, last_row__gte=row)
     for batch in batches.select_related("job"):
         blob = (

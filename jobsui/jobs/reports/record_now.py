@@ -24,22 +24,22 @@ class Now:
 
     record: Record | None = None
     texts: Sequence[tuple[str, str]] = ()
-    """(name of the value as in an Image, value), blank ones left out."""
+    """(name of the value as in an Image, value), without blank values."""
     values: Sequence[tuple[str, str]] = ()
     """The same with the labels of the fields."""
     problem: str = ""
     """Why the account could not be read, as a sentence."""
     is_unknown: bool = False
-    """Only a search could find the key, and it has not."""
+    """Only a search could find the key, and it did not find it."""
 
     def keys(self, key: str) -> list[str]:
-        """By which jobs may have touched the record that was asked for by `key`."""
+        """The keys under which jobs may have touched the record with this key."""
         known = [self.record.id, self.record.external_id] if self.record else []
         return [each for each in dict.fromkeys([key, *known]) if each]
 
 
 def read(custom_object: CustomObject, key: str) -> Now:
-    """Of the record with this ID or external ID, by one read or two."""
+    """Read the record with this ID or external ID, in one or two requests."""
     try:
         return _read(custom_object, key)
     except ConnectionsError as error:
@@ -66,7 +66,7 @@ def _read(custom_object: CustomObject, key: str) -> Now:
 
 
 def _present_id(custom_object: CustomObject, record_id: str) -> str:
-    """The one that the record has if it was created again."""
+    """The present ID of a record that may have been created again."""
     host = custom_object.connection.host
     chains = new_ids.chains_of(host, custom_object.key, [record_id])
     return chains[record_id][-1]

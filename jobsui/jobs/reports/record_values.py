@@ -77,12 +77,12 @@ def changes(
 
 
 def sent_and_held(item: Json, image: Image) -> list[ComparedValue]:
-    """Of each value of an image: what was sent (`old`), and what the image holds (`new`)."""
+    """For each value of an image: what was sent (`old`), and what the image holds (`new`)."""
     return _compared(values_of(item), image.old, image.old)
 
 
 def before_and_sent(item: Json, image: Image | None) -> list[ComparedValue]:
-    """What a record held before, where that is known, and what was sent."""
+    """What a record held before (`old`), if that is known, and what was sent (`new`)."""
     old = image.old if image else {}
     new = values_of(item)
     return _compared(old, new, {**old, **new})

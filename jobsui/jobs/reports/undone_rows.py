@@ -54,8 +54,7 @@ class UndoneRows:
 @dataclass(frozen=True, slots=True)
 class UndoneRow:
     compared: ComparedRow
-    """Its old values are those that the record held when it was read, the new ones those
-    that are put back."""
+    """`old` of its values is what the record held when it was read, `new` is what is put back."""
     reasons: Sequence[Reason] = ()
     """What is kept and why, or why the row cannot be undone."""
 
@@ -101,8 +100,8 @@ def done(undo: Job, read: RecordRead) -> UndoneRows:
 def page(
     read: RecordRead, chosen: UndoList, *, after: int = 0, size: int = paging.SIZE
 ) -> Page[UndoneRow]:
-    """Rows of a list behind row `after`: as planned, or of a launched undo as done. Rows that
-    failed are then among those that cannot be undone."""
+    """Rows of a list after row `after`: as planned, or, if the undo was launched, as done. Rows
+    that failed are then in the list of rows that cannot be undone."""
     undo = read.job
     if chosen is UndoList.IMPOSSIBLE and not undo.is_draft:
         return _failed(undo, after, size)
@@ -135,8 +134,8 @@ def _has_succeeded(result: RowResult | None) -> bool:
 
 
 def _results(undo: Job, rows: Collection[int]) -> dict[int, RowResult]:
-    """Of rows that were sent. They are in few batches, because each batch has successive
-    rows of one action."""
+    """{row: result} of rows that were sent. They are in few batches, because a batch has
+    successive rows of one action."""
     if not rows:
         return {}
     blobs = BatchBlob.objects.filter(

@@ -1,4 +1,4 @@
-"""Comparing a checked draft with the account, before it is reviewed."""
+"""The Compare step: compares a checked draft with the account before it is reviewed."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -60,8 +60,8 @@ def progress(request: HtmxRequest, job: Job) -> HttpResponse:
 @post_only
 @on_draft
 def start(request: HtmxRequest, job: Job) -> HttpResponse:
-    """With "match", the account is to match the file. What was chosen before is kept. A
-    comparison that has just started by itself continues, unless it is another one."""
+    """With "match" in the form, the comparison also makes the account match the file, and earlier
+    choices for that are kept. A comparison of the same kind that already runs continues."""
     wants_match = "match" in request.POST
     read = comparisons.current(job)
     is_open = read is not None and read.is_open
@@ -97,8 +97,8 @@ def choose_match(request: HtmxRequest, job: Job) -> HttpResponse:
 @post_only
 @on_draft
 def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
-    """Send the ticked ones of the rows that a page shows, and leave the others out. htmx
-    gets what the comparison says then."""
+    """Of the rows that a page shows, send the ticked ones and leave the others out. htmx gets the
+    new result of the comparison."""
     read = comparisons.finished(job)
     if read is None:
         return http.go(request, "jobs:compare", job.code)
@@ -165,7 +165,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
 
 
 def _found(request: HtmxRequest, job: Job, read: RecordRead) -> dict[str, Any]:
-    """Of a finished comparison."""
+    """What the page of a finished comparison shows."""
     read.job = job
     grid = Grid(read, request.GET.get("verdict", ""), request.GET.get("field", ""))
     after = paging.parse_integer(request.GET.get("after", "")) or 0

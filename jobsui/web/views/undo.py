@@ -1,4 +1,4 @@
-"""Undoing a job: the question, the plan of the undo, and its launch."""
+"""Undoes a job: asks what to undo, shows the plan of the undo, and launches it."""
 
 from typing import Any
 from uuid import UUID
@@ -25,7 +25,7 @@ from jobsui.web.views.wizard import on_any_draft
 
 @require_http_methods(["GET", "POST"])
 def create(request: HtmxRequest, code: UUID) -> HttpResponse:
-    """Say what an undo does. A POST creates its draft."""
+    """Show what an undo would do. A POST creates its draft."""
     job = lookup.job(request.user, code)
     if request.method == "GET":
         if not undo.undoable_rows(job):
@@ -100,8 +100,8 @@ def choose_fields(request: HtmxRequest, job: Job) -> HttpResponse:
 @post_only
 @on_any_draft
 def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
-    """Undo the ticked ones of the rows that a page shows, and leave the others out. htmx
-    gets what the plan says then."""
+    """Of the rows that a page shows, undo the ticked ones and leave the others out. htmx gets the
+    new plan."""
     _require_undo(job)
     read = undo.current(job)
     if read is None or read.state != ReadState.DONE:
