@@ -36,7 +36,7 @@ def test_only_rows_that_differ_and_are_ticked_are_sent(
     expect(head).to_contain_text("Sends 2 of 121 rows: 1 change, 1 new record")
     person.press("Review")
     person.sees("1 is left out")
-    person.page.get_by_label("Do not send rows whose records have changed").check()
+    person.page.get_by_label("Do not send them: watch for changes").check()
     person.launch()
     person.watch()
 

@@ -170,7 +170,8 @@ def test_only_upserts_by_external_id_may_only_update(
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("compare", True), ("refuse_changed", "strict")]
+    ("option", "value"),
+    [("compare", True), ("refuse_changed", "strict"), ("refuse_changed", "watched")],
 )
 def test_new_records_cannot_be_compared(
     harness: Harness, program: Programs, option: str, value: object
@@ -206,8 +207,9 @@ def test_job_keeps_what_records_hold(harness: Harness, program: Programs) -> Non
     assert BatchImages.objects.count() == 1
 
 
+@pytest.mark.parametrize("chosen", ["watched", "strict"])
 def test_job_that_refuses_changes_is_compared(
-    harness: Harness, program: Programs
+    harness: Harness, program: Programs, chosen: str
 ) -> None:
     harness.object()
     harness.run(gadgets(1), Action.CREATE)
@@ -217,7 +219,7 @@ def test_job_that_refuses_changes_is_compared(
         program("run"),
         items=gadgets(2),
         action="create_or_update_by_external_id",
-        options={"refuse_changed": "strict"},
+        options={"refuse_changed": chosen},
         launch=True,
     )
 
