@@ -10,10 +10,13 @@ from jobsui.api.v1 import comparisons as comparisons_api
 from jobsui.api.v1 import job_out, reads, rows
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.enums import JobState, Outcome, Verdict
+from jobsui.jobs.live import deletions
+from jobsui.jobs.live.deletions import OnlyInAccount
 from jobsui.jobs.models import Cause, File, Job, RecordRead
 from jobsui.jobs.reports import (
     api_warnings,
     check_warnings,
+    compared_rows,
     job_details,
     job_progress,
     shared_records,
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_SAMPLE_ROWS = 5
 SHORT_CODE_LENGTH = 8
+OF_RECORDS = (Verdict.DELETE, Verdict.WITHOUT_KEY, Verdict.KEPT, Verdict.GONE)
+"""Verdicts of records that only the account has, where these were listed."""
 
 
 def short_code(job: Job) -> str:
@@ -62,8 +67,16 @@ def comparison_as_json(job: Job, read: RecordRead) -> dict[str, Any]:
 
 
 def comparison(read: RecordRead) -> list[str]:
-    """A line with what the rows would do, and one with the values that change."""
+    """A line with what the rows would do, one with the values that change, and one with the
+    records that only the account has."""
     counts = {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
+    found = deletions.found_by(read)
+    if found:
+        counts = {
+            verdict: number
+            for verdict, number in counts.items()
+            if verdict not in OF_RECORDS
+        }
     parts = [
         f"{number:,} {verdict.label.lower()}"
         for verdict, number in counts.items()
@@ -77,6 +90,28 @@ def comparison(read: RecordRead) -> list[str]:
             for field, cells, blank in reads.cells(read)
         ]
         lines.append(f"Values that change: {', '.join(changed)}.")
+    if found:
+        lines += _only_in_account(read, found)
+    return lines
+
+
+def _only_in_account(read: RecordRead, found: OnlyInAccount) -> list[str]:
+    fate = "to delete" if deletions.number_of(read.job, read) else "left alone"
+    parts = [
+        f"{number:,} {label}"
+        for number, label in (
+            (found.deletable, fate),
+            (found.without_key, "without external ID"),
+            (found.kept, "kept"),
+        )
+        if number
+    ]
+    records = counted(found.listed, "record")
+    lines = [f"Only in the account: {', '.join(parts) or 'none'} of {records}."]
+    if left_alone := compared_rows.planned_rows(read).left_alone:
+        lines.append(f"Left alone: {counted(left_alone, 'row')}.")
+    if found.not_caught_up:
+        lines.append(found.not_caught_up)
     return lines
 
 

@@ -220,16 +220,17 @@ def test_what_records_hold_is_kept(harness: Harness, file: Write) -> None:
     assert BatchImages.objects.filter(batch__job__action=UPSERT).exists()
 
 
-def test_compared_job_refuses_changes(harness: Harness, file: Write) -> None:
+@pytest.mark.parametrize("chosen", ["watched", "strict"])
+def test_compared_job_refuses_changes(
+    harness: Harness, file: Write, chosen: str
+) -> None:
     path = file(compared_gadgets(harness))
 
-    ran = runjob(
-        path, "--compare", "--refuse-changed", "strict", "--wait", action=UPSERT
-    )
+    ran = runjob(path, "--compare", "--refuse-changed", chosen, "--wait", action=UPSERT)
 
     job = Job.objects.get(action=UPSERT)
     assert ran.status == 0
-    assert job.options["refuse_changed"] == "strict"
+    assert job.options["refuse_changed"] == chosen
 
 
 def test_changes_are_refused_after_a_comparison_only(
@@ -719,3 +720,163 @@ def test_exit_status_of_real_processes(
     assert output[0][0].startswith("Completed: 1 created of 1 row.\n")
     assert output[1][0].startswith("1 row, 1 row with problems.\n      1 x serial: ")
     assert output[2] == ("", "CommandError: No such file or directory: nowhere.csv.\n")
+
+
+# Making the account match the file
+
+
+def matched_gadgets(harness: Harness) -> list[dict[str, object]]:
+    """A file that lacks two of five records, and changes one."""
+    harness.object()
+    harness.sandbox.add_records(
+        "gadget",
+        [
+            {
+                "external_id": row["external_id"],
+                "name": row["name"],
+                "custom_object_fields": {
+                    "serial": row["serial"],
+                    "price": float(row["price"]),
+                },
+            }
+            for row in gadgets(5)
+        ],
+    )
+    rows = gadgets(3)
+    rows[0]["price"] = "7"
+    return rows
+
+
+MATCH = ("--match", "--only-in-account", "delete", "--max-percent", "40")
+
+
+def typing(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A person at a terminal types this."""
+    monkeypatch.setattr(sys, "stdin", Terminal(f"{text}\n"))
+
+
+def test_account_matches_the_file_within_the_number_consented(
+    harness: Harness, file: Write
+) -> None:
+    path = file(matched_gadgets(harness))
+
+    ran = runjob(path, *MATCH, "--delete-at-most", "2", "--wait", action=UPSERT)
+
+    assert ran.status == 0
+    assert "Compared with Zendesk: 2 same, 1 change of 3 rows." in ran.err
+    assert "Only in the account: 2 to delete of 5 records." in ran.err
+    assert ran.lines[0] == "Completed: 1 updated, 2 deleted, 2 unchanged of 5 rows."
+    assert sorted(harness.records()) == ["g-1", "g-2", "g-3"]
+
+
+def test_more_deletions_than_consented_send_nothing(
+    harness: Harness, file: Write
+) -> None:
+    path = file(matched_gadgets(harness))
+
+    ran = runjob(path, *MATCH, "--delete-at-most", "1", "--wait", action=UPSERT)
+
+    assert ran.status == 2
+    assert ran.err.splitlines()[-1] == (
+        "No record can be deleted. 2 records would be deleted. The limit is 1."
+    )
+    assert len(harness.records()) == 5
+    assert nothing_is_left()
+
+
+def test_larger_share_of_deletions_sends_nothing(harness: Harness, file: Write) -> None:
+    path = file(matched_gadgets(harness))
+
+    ran = runjob(path, *MATCH[:3], "--delete-at-most", "2", action=UPSERT)
+
+    assert ran.status == 2
+    assert ran.err.splitlines()[-1] == (
+        "No record can be deleted. 2 records of 5 would be deleted, 40 %. The limit is 2 %."
+    )
+    assert nothing_is_left()
+
+
+def test_deletions_are_consented_to_by_typing_their_number(
+    harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(matched_gadgets(harness))
+    typing(monkeypatch, "2")
+
+    ran = runjob(path, *MATCH, "--wait", action=UPSERT)
+
+    assert ran.status == 0
+    assert "Type 2 to delete 2 records: " in ran.err
+    assert len(harness.records()) == 3
+
+
+def test_another_number_sends_nothing(
+    harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(matched_gadgets(harness))
+    typing(monkeypatch, "yes")
+
+    ran = runjob(path, *MATCH, action=UPSERT)
+
+    assert ran.status == 2
+    assert ran.err.endswith("Nothing was sent.\n")
+    assert nothing_is_left()
+
+
+def test_deletions_without_consent_send_nothing(
+    harness: Harness, file: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(matched_gadgets(harness))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    ran = runjob(path, *MATCH, action=UPSERT)
+
+    assert ran.status == 2
+    assert ran.err.splitlines()[-1] == (
+        "2 records would be deleted, so nothing was sent. Add --delete-at-most 2, or run the "
+        "command on a terminal."
+    )
+    assert nothing_is_left()
+
+
+def test_match_by_itself_deletes_nothing(harness: Harness, file: Write) -> None:
+    path = file(matched_gadgets(harness))
+
+    ran = runjob(path, "--match", "--different", "leave", "--wait", action=UPSERT)
+
+    assert ran.status == 1
+    assert "Only in the account: 2 left alone of 5 records." in ran.err
+    assert "Left alone: 1 row." in ran.err
+    assert ran.lines[0] == "Completed: 2 unchanged, 1 cancelled of 3 rows."
+    assert len(harness.records()) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "action", "error"),
+    [
+        (
+            ["--match"],
+            "update",
+            "--match is for the action create_or_update_by_external_id.",
+        ),
+        (
+            ["--only-in-account", "delete", "--different", "leave"],
+            "create_or_update_by_external_id",
+            "--different needs --match.",
+        ),
+        (
+            ["--match", "--delete-at-most", "3"],
+            "create_or_update_by_external_id",
+            "--delete-at-most is for records that only the account has. Add "
+            "--only-in-account delete.",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_together_are_refused(
+    harness: Harness, file: Write, words: list[str], action: str, error: str
+) -> None:
+    harness.object()
+
+    ran = runjob(file(gadgets(1)), *words, action=action)
+
+    assert (ran.status, ran.err) == (2, f"{error}\n")
+    assert nothing_is_left()

@@ -457,18 +457,32 @@ def test_options_of_the_job_are_asked_for(operator: Client, run: Run) -> None:
     assert {"--only-existing", "--keep-undo"} <= set(words)
 
 
-def test_job_that_makes_the_account_match_is_asked_for_by_the_rest_api(
+def test_job_that_makes_the_account_match_is_asked_for(
     operator: Client, run: Run
 ) -> None:
     job = stages.settled()
-    match = asdict(Match(only_in_account="delete", max_records=5))
+    match = asdict(
+        Match(different="leave", only_in_account="delete", max_percent=5, max_records=7)
+    )
     Job.objects.update(options=job.options | {"match": match})
 
     texts = shown(operator, job)
     options = json.loads(run(texts["rest"])[1][1] or "")["options"]
+    [(words, _)] = run(texts["command"])
 
     assert options["match"] == match
-    assert set(texts) == {"rest", "drop-in"}
+    start = words.index("--match")
+    assert words[start : start + 9] == [
+        "--match",
+        "--different",
+        "leave",
+        "--only-in-account",
+        "delete",
+        "--delete-at-most",
+        "7",
+        "--max-percent",
+        "5",
+    ]
 
 
 def test_first_items_of_a_compared_job_have_the_action_of_their_batch(

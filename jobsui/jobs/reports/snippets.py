@@ -18,7 +18,7 @@ from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.mapping.decimal_marks import decimal_marks
 from jobsui.jobs.mapping.field_targets import api_name, schema_of, targets_for
 from jobsui.jobs.mapping.matching import suggest
-from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS, Options
+from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS, Match, Options
 from jobsui.jobs.mapping.row_reader import Item, RowReader, cell_readers
 from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.mapping.types import ValueProblem
@@ -47,7 +47,7 @@ class Snippets:
     rest: str
     command: str
     """For runjob. "" when runjob cannot run the job: it takes whole files with
-    columns, and does not make the account match them."""
+    columns."""
     drop_in: str
     """"" for an undo: the endpoint does what Zendesk's own one can do."""
 
@@ -68,10 +68,9 @@ def for_job(job: Job, base: str) -> Snippets:
         )
     sample = _sample(job)
     is_whole_file = not job.parent_id and not job.file.is_raw_items
-    is_match = Options.from_json(job.options).match is not None
     return Snippets(
         rest=_rest(job, base, sample.items),
-        command=_runjob(job) if is_whole_file and not is_match else "",
+        command=_runjob(job) if is_whole_file else "",
         drop_in=_drop_in(job, base, sample),
     )
 
@@ -193,7 +192,21 @@ def _runjob(job: Job) -> str:
         words.append("--only-existing")
     if options.keep_undo:
         words.append("--keep-undo")
+    if options.match:
+        words += ["--match", *_match_options(options.match)]
     return before + NEXT.join([*words, "--wait"])
+
+
+def _match_options(match: Match) -> Iterator[str]:
+    """Those that do not have their default."""
+    default = Match()
+    for name in ("only_in_file", "different", "only_in_account"):
+        if getattr(match, name) != getattr(default, name):
+            yield f"--{name.replace('_', '-')} {getattr(match, name)}"
+    if match.deletes:
+        yield f"--delete-at-most {match.max_records}"
+    if match.max_percent != default.max_percent:
+        yield f"--max-percent {match.max_percent:g}"
 
 
 def _runjob_options(job: Job) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,11 @@ from django.core.management.base import CommandParser
 
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs import queueing
-from jobsui.jobs.control import actions, drafts
+from jobsui.jobs.control import account_match, actions, drafts
 from jobsui.jobs.enums import Action, Weight
 from jobsui.jobs.models import Cause, Job, RecordRead
 from jobsui.jobs.reports import job_details
-from jobsui.ops import comparison, file_check, lookup, output, wait
+from jobsui.ops import comparison, file_check, lookup, match_options, output, wait
 from jobsui.ops.terminal import Exit, TerminalCommand, command_error
 from jobsui.text import counted
 
@@ -54,6 +54,7 @@ class Command(TerminalCommand):
                 "without a record fail and are not sent. Implies --compare"
             ),
         )
+        match_options.add_arguments(parser)
         parser.add_argument(
             "--keep-undo",
             action="store_true",
@@ -119,7 +120,8 @@ class Command(TerminalCommand):
         user = lookup.user(options["user"]) if options["user"] else None
         invalid = options["invalid"]
         only_existing = options["only_existing"]
-        compare = options["compare"] or only_existing
+        match = match_options.wanted(options)
+        compare = options["compare"] or only_existing or match is not None
         if only_existing and options["action"] != Action.UPSERT_BY_EXTERNAL_ID:
             raise command_error(
                 "--only-existing is for the action create_or_update_by_external_id. Leave it "
@@ -163,14 +165,21 @@ class Command(TerminalCommand):
                 keep_undo=options["keep_undo"],
                 refuse_changed=options["refuse_changed"],
             )
+            if match:
+                account_match.choose(draft, match)
+            deletions = 0
             if compare:
                 read = comparison.compare(self, draft)
                 self._write_comparison(draft, read, as_json=options["json"])
+                deletions = match_options.confirmed_deletions(
+                    self, draft, read, at_most=options["delete_at_most"]
+                )
             actions.launch(
                 draft,
                 by=user,
                 hold_after_first_batch=options["hold_after_first_batch"],
                 run_settings=replace(draft.run_settings, weight=weight),
+                confirmed_deletions=deletions,
             )
         return lookup.job(str(draft.code))
 
