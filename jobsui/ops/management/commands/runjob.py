@@ -70,7 +70,7 @@ class Command(TerminalCommand):
             help=(
                 "with --compare: rows whose values have changed since are not sent. strict "
                 "reads the records of each batch again right before it is sent, watched only "
-                "those of batches of which the incremental export shows a changed record"
+                "if the incremental export shows that one of them has changed"
             ),
         )
         parser.add_argument(
