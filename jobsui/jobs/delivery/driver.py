@@ -9,7 +9,7 @@ flight."""
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from queue import Empty
@@ -18,15 +18,9 @@ from django.db import connection, transaction
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
-from jobsui.jobs.delivery import (
-    claims,
-    decision,
-    prior_reads,
-    read_claims,
-    recovery,
-    transitions,
-)
+from jobsui.jobs.delivery import claims, decision, prior_reads, recovery, transitions
 from jobsui.jobs.delivery.account_jobs import AccountJobs
+from jobsui.jobs.delivery.batch_reads import BatchReads
 from jobsui.jobs.delivery.batch_request import BatchRequest, PostResult
 from jobsui.jobs.delivery.call_threads import (
     POST_THREADS,
@@ -127,13 +121,7 @@ class Driver:
         self.running = self.turn.observed.running
         self.posting: dict[int, BatchRequest] = {}
         """Requests without a response yet, by batch."""
-        self.reading: dict[int, BatchRequest] = {}
-        """Batches whose records are read before they are sent, by batch. Each has a slot and
-        the tokens of two requests."""
-        self.to_read: list[BatchRequest] = []
-        """Those of them whose read begins after this transaction."""
-        self.just_read: list[PriorRead] = []
-        """What was read of them since the last transaction."""
+        self.reads = BatchReads(self.calls, self.limits.budget, self.share)
         self.unwritten: list[DeliveryResult] = []
         """Results that are not written to the database yet."""
         self.has_room = False
@@ -200,7 +188,8 @@ class Driver:
                 self._poll_if_due()
                 self._reconcile_if_due()
             self._post(self._commit())
-            self._read_first()
+            if self.reads.begin():
+                self._note_sending()
             self._note_limit()
         except DATABASE_AWAY as error:
             # What was not committed is not sent. Results are kept and written once the
@@ -208,8 +197,7 @@ class Driver:
             # may still have taken effect (recovery.put_back_unsent).
             logger.warning("The database cannot be used, trying again: %s", error)
             self.needs_resync = True
-            self.to_read.clear()
-            self._drop_reads()
+            self.reads.roll_back()
             connection.close()
             self.clock.sleep(self.timing.database_retry_interval)
 
@@ -278,9 +266,9 @@ class Driver:
         """The transaction of a round, if there is anything to write or to send. The driver
         relies on nothing in it before it is committed."""
         if self.is_ending or self.limits.waits:
-            self._drop_reads()
+            self.reads.drop_results()
         chosen = self._choose()
-        if not (chosen or self.unwritten or self.just_read):
+        if not (chosen or self.unwritten or self.reads.have_results):
             return []
         with transaction.atomic():
             leases.fence(self.lease)
@@ -290,10 +278,10 @@ class Driver:
             requests = self._claim(chosen)
         self.failures.restart(paused)
         requests = [*of_read_batches, *requests]
-        self._drop_reads(without={request.batch_id for request in requests})
+        self.reads.drop_results({request.batch_id for request in requests})
         # Earlier drivers may have crashed; this one gets on.
         self.lease.tries = 0
-        is_sending = self.posting or self.reading or self.to_read or requests
+        is_sending = self.posting or self.reads.batch_ids or requests
         if self.unwritten and not (self.running or is_sending):
             # Probably everything is sent: refresh at once to see whether there is more.
             self.refresh_at = float("-inf")
@@ -384,9 +372,10 @@ class Driver:
         """How many more batches fit into the job slots and the threads."""
         # Unconfirmed batches may be running too. So their number never exceeds the
         # window.
-        unknown = len(self.posting) + len(self.reading) + len(self.unconfirmed)
+        sending = len(self.posting) + len(self.reads)
+        unknown = sending + len(self.unconfirmed)
         room = self.limits.room(self.running.all(), unknown)
-        return min(room, MAX_POSTING - len(self.posting) - len(self.reading))
+        return min(room, MAX_POSTING - sending)
 
     def _waiting_for_reads(self) -> list[int]:
         """The jobs that send nothing now because records cannot be read."""
@@ -397,14 +386,13 @@ class Driver:
     def _in_flight(self) -> Iterator[BatchRequest]:
         for batch in self.running.all():
             yield batch.request
-        yield from self.reading.values()
+        yield from self.reads
         yield from self.posting.values()
 
     def _claim(self, chosen: Counter[int]) -> list[BatchRequest]:
         """Write the intent to send these batches, or note that their records are read first.
         Jobs that have fewer leave their room to others."""
         requests: list[BatchRequest] = []
-        to_read = self.to_read
         while chosen:
             claimed = claims.claim(
                 chosen,
@@ -413,17 +401,19 @@ class Driver:
                 epoch=self.lease.epoch,
                 now=self.clock.now(),
                 changes=self.changes,
-                reading={*self.reading, *(each.batch_id for each in to_read)},
+                reading=self.reads.batch_ids,
             )
             requests += claimed.requests
-            to_read += claimed.to_read
+            self.reads.chosen += claimed.to_read
             self.blocked = self.blocked - chosen.keys() | claimed.blocked
             found = [*claimed.requests, *claimed.to_read]
             numbers = Counter(request.job_id for request in found)
             self.share.remove_exhausted(chosen, numbers)
             missing = chosen.total() - len(found)
             self.limits.budget.give_back(missing)
-            so_far = Counter(request.job_id for request in [*requests, *to_read])
+            so_far = Counter(
+                request.job_id for request in [*requests, *self.reads.chosen]
+            )
             chosen = self.share.choose(
                 missing,
                 self.limits.budget.take,
@@ -435,58 +425,27 @@ class Driver:
 
     def _claim_read(self) -> list[BatchRequest]:
         """Write the intent to send the batches whose records were read."""
-        if not self.just_read:
+        if not self.reads.have_results:
             return []
-        claimed = read_claims.claim(
-            self.just_read,
-            self.jobs.by_id,
-            self.calls.client,
-            epoch=self.lease.epoch,
-            now=self.clock.now(),
+        claimed = self.reads.claim(
+            self.jobs.by_id, epoch=self.lease.epoch, now=self.clock.now()
         )
         for job_id, refused in claimed.refused.items():
             self.failures.of(job_id).add_rows(refused, refused)
         return claimed.requests
 
-    def _read_first(self) -> None:
-        requests = self.to_read
-        self.to_read = []
-        for request in requests:
-            # The post that follows is paid for now, or reads would take its token.
-            if not self.limits.budget.borrow():
-                self.limits.budget.give_back(1)
-                self.share.recheck([request.job_id])
-                continue
-            self.active_at = self.clock.monotonic()
-            self.turn.sent_at = self.active_at
-            self.share.sent(request.job_id)
-            self.reading[request.batch_id] = request
-            self.calls.read_first(request)
-
-    def _drop_reads(self, without: Collection[int] = ()) -> None:
-        """Forget what was just read. Batches that are not sent wait as before, and their
-        records are read again. `without`: these are sent."""
-        for read in self.just_read:
-            if read.request.batch_id not in without:
-                self._end_read(read.request)
-        self.just_read.clear()
-
-    def _end_read(self, request: BatchRequest) -> None:
-        """The batch is not sent now."""
-        del self.reading[request.batch_id]
-        self.limits.budget.give_back(1)
-        self.share.not_sent(request.job_id)
-        self.share.recheck([request.job_id])
-
     def _post(self, requests: Iterable[BatchRequest]) -> None:
         for request in requests:
-            self.active_at = self.clock.monotonic()
-            self.turn.sent_at = self.active_at
-            if self.reading.pop(request.batch_id, None) is None:
+            self._note_sending()
+            if not self.reads.sent(request.batch_id):
                 self.share.sent(request.job_id)
             self.posting[request.batch_id] = request
             self.unconfirmed.forget(request.batch_id)
             self.calls.post(request)
+
+    def _note_sending(self) -> None:
+        self.active_at = self.clock.monotonic()
+        self.turn.sent_at = self.active_at
 
     def may_call(self) -> bool:
         """Called in any thread, just before a request leaves."""
@@ -514,10 +473,10 @@ class Driver:
         """Count what limited sending in this round."""
         if not self.share.waiting:
             return
-        if len(self.posting) + len(self.reading) >= MAX_POSTING:
+        sending = len(self.posting) + len(self.reads)
+        if sending >= MAX_POSTING:
             self.limit_log.note(LimitedBy.WORKER)
             return
-        sending = len(self.posting) + len(self.reading)
         running = len(self.running) + sending + len(self.unconfirmed)
         limited_by = self.limits.limited_by(running, has_room=self.has_room)
         self.limit_log.note(limited_by)
@@ -636,9 +595,9 @@ class Driver:
     def _take_in_prior_read(self, result: PriorRead) -> None:
         self.limits.note_read(result.error)
         if result.error is None:
-            self.just_read.append(result)
+            self.reads.keep(result)
             return
-        self._end_read(result.request)
+        self.reads.drop(result.request)
         if isinstance(result.error, Refused) and not result.error.is_temporary:
             if decision.blames_items(result.error):
                 self.failures.of(result.request.job_id).request_refused()

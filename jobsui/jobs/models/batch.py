@@ -29,8 +29,7 @@ def pack_rows(rows: Sequence[int]) -> bytes:
     """The numbers as ranges: "2-50,52-101"."""
     if not rows:
         return pack(b"[]")
-    is_dense = rows[-1] - rows[0] == len(rows) - 1
-    if is_dense and list(rows) == list(range(rows[0], rows[-1] + 1)):
+    if list(rows) == list(range(rows[0], rows[0] + len(rows))):
         return f"{rows[0]}-{rows[-1]}".encode()
     firsts = [rows[0]]
     lasts = []
