@@ -1,3 +1,4 @@
+import itertools
 import re
 from typing import Any
 
@@ -10,6 +11,33 @@ def counted(number: int, thing: str) -> str:
         return f"1 {thing}"
     ending = "es" if thing.endswith(SIBILANTS) else "s"
     return f"{number:,} {thing}{ending}"
+
+
+MAX_SHOWN = 120
+"""Characters of a value."""
+CONTEXT = 30
+"""Characters that a shortened text keeps before its first difference."""
+
+
+def from_difference(one: str, other: str) -> tuple[str, str]:
+    """Both texts from just before their first difference, if one of them is long."""
+    if max(len(one), len(other)) <= MAX_SHOWN:
+        return one, other
+    same = itertools.takewhile(
+        lambda pair: pair[0] == pair[1], zip(one, other, strict=False)
+    )
+    common = sum(1 for _ in same)
+    start = max(0, common - CONTEXT)
+    return _cut(one, start), _cut(other, start)
+
+
+def _cut(text: str, start: int) -> str:
+    if len(text) <= MAX_SHOWN and not start:
+        return text
+    shown = text[start : start + MAX_SHOWN]
+    before = "…" if start and shown else ""
+    after = "…" if start + MAX_SHOWN < len(text) else ""
+    return f"{before}{shown}{after}"
 
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

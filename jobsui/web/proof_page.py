@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from jobsui import paging
 from jobsui.jobs.enums import Action, Landing, ParentRows, ReadState
+from jobsui.jobs.mapping.comparison import Form
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import proved_rows, record_history, record_values
-from jobsui.jobs.reports.proved_rows import NOT_LANDED, ProvedRow
+from jobsui.jobs.reports.proved_rows import NOT_LANDED, OtherForm, ProvedRow
 from jobsui.jobs.reports.record_values import ChangedField, ComparedValue
 from jobsui.text import counted
-from jobsui.web import shown_values
+from jobsui.web import shown_values, stored_forms_page
 
 MEANINGS = {
     Landing.EXACT: "exactly as sent",
@@ -25,9 +25,6 @@ MEANINGS = {
     Landing.UNKNOWN: "not found for certain",
 }
 EXPLANATIONS = {
-    Landing.OTHER_FORM: (
-        "The same in another form: such as a date with a time, or options in another order."
-    ),
     Landing.ALTERED: (
         "Altered: Zendesk holds another value, though the record was not changed since. A "
         "trigger or the account itself has done it."
@@ -65,13 +62,14 @@ class Line:
     later_job: Job | None
     """The last job launched since that has touched the record."""
 
-    @property
-    def changed_at(self) -> datetime | None:
-        """As Zendesk reports it."""
-        try:
-            return datetime.fromisoformat(self.row.updated_at)
-        except ValueError:
-            return None
+
+@dataclass(frozen=True, slots=True)
+class OtherFormLine:
+    label: str
+    """Of the field."""
+    form: str
+    """In words."""
+    seen: OtherForm
 
 
 def sentence(read: RecordRead, job: Job) -> str:
@@ -130,6 +128,18 @@ class Landings:
             )
             for landing in Landing
             if landing is Landing.EXACT or proved_rows.count(self._read, landing)
+        ]
+
+    @property
+    def other_forms(self) -> list[OtherFormLine]:
+        """In which forms records hold the same as was sent."""
+        return [
+            OtherFormLine(
+                label=self._labels.of(each.name),
+                form=stored_forms_page.TEXTS[Form(each.form)],
+                seen=each,
+            )
+            for each in proved_rows.other_forms(self._read)
         ]
 
     @property

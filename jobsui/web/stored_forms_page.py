@@ -1,4 +1,4 @@
-"""What the page of an object says about values that Zendesk stores in another form."""
+"""What pages say about values that Zendesk stores in another form."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,12 @@ TEXTS = {
     Form.LINE_ENDS: "With other line ends",
     Form.COMPOSED: "With letters and accents as one character (NFC)",
     Form.UNCHECKED: "Unchecked instead of blank",
+    Form.BLANK: "Blank in another way",
+    Form.CURRENCY: "An amount with or without its currency code",
+    Form.OPTIONS: "Options in another order, or as a text",
+    Form.NUMBER: "A number with other digits, or as a text",
+    Form.MIDNIGHT: "A date with or without a time",
+    Form.JSON_TYPE: "A value or its text",
 }
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -275,6 +276,16 @@ class Response:
     def json(self) -> Json:
         """Raises like `parsed`."""
         return parsed(self.body)
+
+
+def time_of(text: str) -> datetime | None:
+    """Of a text as a Record has it. None for a text that is not a time; UTC if it names no
+    zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def parsed(body: bytes) -> Json:

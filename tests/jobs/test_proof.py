@@ -13,7 +13,14 @@ from jobsui.jobs.records import images
 from jobsui.zendesk.payloads import Record, Schema
 from tests.harness import GADGET, Harness, gadgets
 
-SCHEMA = Schema.from_api("gadget", [*GADGET, {"key": "on", "type": "date"}])
+FIELDS = [
+    {"key": "on", "type": "date"},
+    {"key": "cost", "type": "currency"},
+    {"key": "tags", "type": "multiselect"},
+    {"key": "title", "type": "text"},
+    {"key": "sold", "type": "checkbox"},
+]
+SCHEMA = Schema.from_api("gadget", [*GADGET, *FIELDS])
 AT = "2026-01-31T12:00:00+00:00"
 
 
@@ -55,6 +62,31 @@ def test_landing_of_a_record(
     item: dict[str, Any], held: Record | None, found: Landing
 ) -> None:
     assert proved(item, SCHEMA, [held] if held else []).landing is found
+
+
+@pytest.mark.parametrize(
+    ("item", "held", "forms"),
+    [
+        (sent(price=2.5), record(price="2.50"), ["number"]),
+        (sent(on="2026-01-31"), record(on="2026-01-31T00:00:00Z"), ["midnight"]),
+        (
+            sent(cost=5),
+            record(cost={"amount": "5.00", "currency": "EUR"}),
+            ["currency"],
+        ),
+        (sent(tags=["a", "b"]), record(tags=["b", "a"]), ["options"]),
+        (sent(title=None), record(title=""), ["blank"]),
+        (sent(sold="true"), record(sold=True), ["json_type"]),
+        (sent(title="7"), record(title=7), ["json_type"]),
+    ],
+)
+def test_forms_of_values_that_are_the_same_are_named(
+    item: dict[str, Any], held: Record, forms: list[str]
+) -> None:
+    found = proved(item, SCHEMA, [held])
+
+    assert found.landing is Landing.OTHER_FORM
+    assert [each.form for each in found.equal] == forms
 
 
 def test_altered_values_are_named() -> None:

@@ -12,6 +12,7 @@ from jobsui.jobs.live.proof import proved
 from jobsui.jobs.mapping.comparison import Form, Likeness, forms_of, likeness
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.records import stored_forms
+from jobsui.jobs.reports import proved_rows
 from jobsui.zendesk.payloads import Record, Schema
 from tests.factories import make_object
 from tests.harness import Harness
@@ -129,6 +130,22 @@ def test_form_that_a_proof_shows_is_the_same_from_then_on(
     }
     assert after == "SAME"
     assert again.counts == {"other_form": 1}
+    assert [
+        (each.name, each.form, each.records) for each in proved_rows.other_forms(again)
+    ] == [(f"custom_object_fields.{field}", form, 1)]
+
+
+def test_sample_of_a_form_is_what_was_sent_and_what_is_held(harness: Harness) -> None:
+    device(harness)
+    harness.sandbox.assume(text_spaces="trimmed")
+    long = "x" * 500
+    job = sent(harness, {"note": f"{long} "})
+
+    proof_of(harness, job)
+    [found] = proved_rows.other_forms(proof_of(harness, job))
+
+    assert found.sent == f"…{'x' * 30} "
+    assert found.held == f"…{'x' * 30}"
 
 
 def test_account_that_keeps_values_teaches_nothing(harness: Harness) -> None:

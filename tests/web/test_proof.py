@@ -5,7 +5,7 @@ import requests
 from django.test import Client
 
 from jobsui.jobs.control import proofs
-from jobsui.jobs.enums import Action, ReadState
+from jobsui.jobs.enums import Action, Purpose, ReadState
 from jobsui.jobs.live import history_index
 from jobsui.jobs.models import Job, RecordRead
 from tests.harness import Harness, gadgets
@@ -49,6 +49,22 @@ def test_job_that_has_ended_can_be_proved(operator: Client) -> None:
     assert answer["Location"] == path(job)
     assert RecordRead.objects.get().job == job
     assert "The records are being read." in visible(after)
+
+
+def test_page_says_in_which_forms_values_are_stored(operator: Client) -> None:
+    job = stages.settled()
+    RecordRead.objects.create(
+        job=job,
+        purpose=Purpose.PROVE,
+        state=ReadState.DONE,
+        counts={"exact": 1, "other_form": 2},
+        other_forms={"price": {"trimmed": [2, "1 ", "1"]}},
+    )
+
+    text = visible(operator.get(path(job)).text)
+
+    assert "Without spaces and line breaks at the ends 2 sent 1 holds 1" in text
+    assert "such as a date" not in text
 
 
 def test_running_job_cannot_be_proved(operator: Client) -> None:

@@ -17,6 +17,7 @@ from jobsui.api.v1.reads import ReadOut, field_name
 from jobsui.api.v1.types import Code, Limit, ListOut, Text, list_response, responses
 from jobsui.jobs.control import comparisons, proofs
 from jobsui.jobs.enums import Landing
+from jobsui.jobs.mapping.comparison import Form
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import proved_rows, record_history
 from jobsui.jobs.reports.proved_rows import NOT_LANDED, ProvedRow
@@ -53,6 +54,16 @@ class DifferingCells(Schema):
     """How many values are not as sent."""
 
 
+class OtherFormOut(Schema):
+    field: str
+    form: Form
+    """How records hold the same in another form."""
+    records: int
+    sent: str | None
+    """Of one of them, as text, shortened. Null for blank, here and in `held`."""
+    held: str | None
+
+
 class ProofOut(ReadOut):
     requests: int
     """How many requests it takes, without repeated ones."""
@@ -60,6 +71,8 @@ class ProofOut(ReadOut):
     """Of the pages that are read."""
     differing_cells: list[DifferingCells]
     """By field, most frequent first."""
+    other_forms: list[OtherFormOut]
+    """By field and form, most frequent first."""
 
 
 class ProofResult(StrEnum):
@@ -166,6 +179,16 @@ def serialize(job: Job, read: RecordRead) -> ProofOut:
         differing_cells=[
             DifferingCells(field=field, cells=cells)
             for field, cells, _ in reads.cells(read)
+        ],
+        other_forms=[
+            OtherFormOut(
+                field=field_name(each.name),
+                form=Form(each.form),
+                records=each.records,
+                sent=each.sent or None,
+                held=each.held or None,
+            )
+            for each in proved_rows.other_forms(read)
         ],
     )
 

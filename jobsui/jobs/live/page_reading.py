@@ -10,7 +10,7 @@ from jobsui.jobs.live import new_ids, undo_rows
 from jobsui.jobs.live.claims import Claims, LaterJobs
 from jobsui.jobs.live.keys_of_file import KeysOfFile
 from jobsui.jobs.live.matching import matched
-from jobsui.jobs.live.proof import proved
+from jobsui.jobs.live.proof import StoredForm, proved
 from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.live.undo import NO_IMAGE, Done, undone
 from jobsui.jobs.records import keyed_reads
@@ -58,6 +58,8 @@ class PageFound:
     """How many of them become blank."""
     forms: set[tuple[str, str]] = field(default_factory=set)
     """Of a proof: (key of a field, form in which the account stored its value)."""
+    equal: list[StoredForm] = field(default_factory=list)
+    """Of a proof: values that the records hold in another form."""
 
 
 def prove_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
@@ -76,6 +78,7 @@ def prove_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
         if result.image is not None:
             page.images[index] = result.image
         page.changed.update(result.altered)
+        page.equal += result.equal
         page.forms.update(
             (key, form) for key, forms in result.forms.items() for form in forms
         )

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from jobsui.jobs.enums import Action, Landing
-from jobsui.jobs.mapping.comparison import Form, Likeness, forms_of
+from jobsui.jobs.mapping.comparison import Form, Likeness, equal_forms, forms_of
 from jobsui.jobs.records.compare import FIELDS, MEMBERS, Image, held, likeness_of
-from jobsui.zendesk.payloads import Json, Record, Schema
+from jobsui.zendesk.payloads import Json, Record, Schema, time_of
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
 """Zendesk reports times in whole seconds. Its clock may differ by more (assumed small)."""
@@ -28,7 +28,21 @@ class Proved:
     altered: Sequence[str] = ()
     """The names of the values that differ."""
     forms: Mapping[str, Sequence[Form]] = field(default_factory=dict)
-    """{key of a field: the forms in which the account stored what was sent}."""
+    """{key of a field: the forms in which the account stored what was sent}, of records that
+    are not as sent."""
+    equal: Sequence["StoredForm"] = ()
+    """Of records that hold the same in another form."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredForm:
+    """A value that a record holds in another form than it was sent."""
+
+    key: str
+    """Of the field."""
+    form: Form
+    sent: Json
+    held: Json
 
 
 def proved(
@@ -45,8 +59,10 @@ def proved(
     found = _likeness_by_name(sent["item"], schema, record)
     least = min(found.values(), default=Likeness.EXACT)
     landing = LANDINGS[least]
-    if landing in {Landing.EXACT, Landing.OTHER_FORM}:
+    if landing is Landing.EXACT:
         return Proved(landing)
+    if landing is Landing.OTHER_FORM:
+        return Proved(landing, equal=_equal(sent["item"], schema, record, found))
     differing = [name for name, each in found.items() if each < Likeness.EQUAL]
     if landing is Landing.ALTERED and has_changed_since(record, sent["at"]):
         landing = Landing.CHANGED_SINCE
@@ -69,6 +85,21 @@ def _forms(
     }
 
 
+def _equal(
+    item: Mapping[str, Json],
+    schema: Schema,
+    record: Record,
+    found: Mapping[str, Likeness],
+) -> list[StoredForm]:
+    return [
+        StoredForm(key, form, value, now)
+        for key, value in (item.get(FIELDS) or {}).items()
+        if found[f"{FIELDS}.{key}"] is Likeness.EQUAL
+        for now in [record.fields.get(key)]
+        for form in equal_forms(value, now, schema.type_of(key))
+    ]
+
+
 def _likeness_by_name(
     item: Mapping[str, Json], schema: Schema, record: Record
 ) -> dict[str, Likeness]:
@@ -85,8 +116,6 @@ def _likeness_by_name(
 
 def has_changed_since(record: Record, at: str) -> bool:
     """Whether a record was changed after this time, ISO 8601."""
-    try:
-        updated = datetime.fromisoformat(record.updated_at)
-        return updated > datetime.fromisoformat(at) + CLOCK_TOLERANCE
-    except (ValueError, TypeError):
-        return False
+    updated = time_of(record.updated_at)
+    written = time_of(at)
+    return bool(updated and written and updated > written + CLOCK_TOLERANCE)

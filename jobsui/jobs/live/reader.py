@@ -29,6 +29,7 @@ from jobsui.jobs.live import account_listing, left_out, name_list, reasons, undo
 from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.keys_of_file import KeysOfFile
 from jobsui.jobs.live.page_reading import READS, PageFound, Rows, match_page
+from jobsui.jobs.live.proof import StoredForm
 from jobsui.jobs.live.reads import Failed, end, fail, is_of_present_rows
 from jobsui.jobs.mapping.field_targets import schema_of
 from jobsui.jobs.models import Lease, ReadPage, ReadPageBlob, RecordRead
@@ -36,8 +37,10 @@ from jobsui.jobs.models.batch import pack, unpack
 from jobsui.jobs.models.record_rows import is_record_row
 from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.records import images, sizes, stored_forms
+from jobsui.text import from_difference, storable, storable_text
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
+from jobsui.zendesk.payloads import Json
 
 logger = logging.getLogger(__name__)
 
@@ -345,9 +348,22 @@ def _add_up(read: RecordRead, found: Mapping[int, PageFound]) -> None:
     for code, count in verdicts.items():
         name = codes(code).name.lower()
         read.counts[name] = read.counts.get(name, 0) + count
+    for each in (value for page in found.values() for value in page.equal):
+        forms = read.other_forms.setdefault(each.key, {})
+        sample = forms.setdefault(each.form, [0, *_sample(each)])
+        sample[0] += 1
     for name, count in changed.items():
         changes, become_blank = read.changed_cells.get(name, (0, 0))
         read.changed_cells[name] = [changes + count, become_blank + blanks[name]]
+
+
+def _sample(value: StoredForm) -> tuple[Json, Json]:
+    """What was sent and what is held, of limited length."""
+    sent = value.sent
+    held = value.held
+    if isinstance(sent, str) and isinstance(held, str):
+        return from_difference(storable_text(sent), storable_text(held))
+    return storable(sent), storable(held)
 
 
 def _give_up(read: RecordRead, _lease: leases.Held, reason: str) -> None:

@@ -38,13 +38,26 @@ class Likeness(IntEnum):
 
 
 class Form(StrEnum):
-    """How an account may store another value than the one that was sent."""
+    """How an account may store a value in another form than it was sent. The first four are
+    other values, and equal only where a proof has shown that the account stores them so."""
 
     TRIMMED = "trimmed"
     LINE_ENDS = "line_ends"
     COMPOSED = "composed"
     UNCHECKED = "unchecked"
     """false for an empty checkbox"""
+    BLANK = "blank"
+    """null, or an empty text or list"""
+    CURRENCY = "currency"
+    """an amount with or without its code"""
+    OPTIONS = "options"
+    """in another order, or as a text"""
+    NUMBER = "number"
+    """with other digits, or as a text"""
+    MIDNIGHT = "midnight"
+    """a date with or without it"""
+    JSON_TYPE = "json_type"
+    """a value or its text"""
 
 
 TEXT_FORMS = (Form.TRIMMED, Form.LINE_ENDS, Form.COMPOSED)
@@ -86,6 +99,23 @@ def forms_of(sent: Json, held: Json) -> tuple[Form, ...]:
             if _is_in_form(sent, held, forms):
                 return forms
     return ()
+
+
+def equal_forms(sent: Json, held: Json, field_type: str = ANY_TYPE) -> tuple[Form, ...]:
+    """The forms in which a record holds a value that is EQUAL to the one that was sent."""
+    if _is_blank(sent) and _is_blank(held):
+        return (Form.BLANK,)
+    if forms := forms_of(sent, held):
+        return forms
+    if isinstance(sent, dict) or isinstance(held, dict):
+        return (Form.CURRENCY,)
+    if _are_options(sent, held, field_type):
+        return (Form.OPTIONS,)
+    is_checkbox = isinstance(sent, bool) or isinstance(held, bool)
+    if not is_checkbox and _are_numbers(sent, held, field_type):
+        return (Form.NUMBER,)
+    is_text = str(sent).lower() == str(held).lower()
+    return (Form.JSON_TYPE,) if is_text else (Form.MIDNIGHT,)
 
 
 def _is_in_form(sent: Json, held: Json, forms: Collection[str]) -> bool:

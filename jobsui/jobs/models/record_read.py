@@ -43,6 +43,9 @@ class RecordRead(models.Model):
     counts = models.JSONField(default=dict)
     # {member or field: [how many cells change, how many of them become blank]}.
     changed_cells = models.JSONField(default=dict)
+    # Of a proof: {key of a field: {form: [how many records hold its value in this form, what was
+    # sent of one of them, what it holds]}}.
+    other_forms = models.JSONField(default=dict)
     # What is to be left out once it is read: {"rows": RowRanges, "records": IDs of records that
     # only the account has} (`live/left_out.py`).
     left_out = models.JSONField(default=dict)

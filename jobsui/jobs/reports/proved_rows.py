@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from jobsui.jobs.enums import Action, Landing
 from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.models import RecordRead
+from jobsui.jobs.records.compare import FIELDS
 from jobsui.jobs.reports import read_pages, record_values
-from jobsui.jobs.reports.record_values import ComparedValue
+from jobsui.jobs.reports.record_values import ComparedValue, text_of
 from jobsui.paging import Page
+from jobsui.zendesk.payloads import time_of
 
 LANDED = frozenset({Landing.EXACT, Landing.OTHER_FORM})
 NOT_LANDED = frozenset(Landing) - LANDED
@@ -29,6 +32,10 @@ class ProvedRow:
     """Of the record, as Zendesk reports it; "" if there is none."""
     updated_by: str = ""
     """ID of the user who changed it last; "" if Zendesk does not say."""
+
+    @property
+    def changed_at(self) -> datetime | None:
+        return time_of(self.updated_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,31 @@ def proved(read: RecordRead) -> ProvedRows:
 def count(read: RecordRead, landing: Landing) -> int:
     rows: int = read.counts.get(landing.name.lower(), 0)
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class OtherForm:
+    """In which form records hold the values of a field."""
+
+    name: str
+    """Of the field, as in an Image."""
+    form: str
+    """A Form."""
+    records: int
+    sent: str
+    """Of one of them; "" for blank, here and in `held`."""
+    held: str
+
+
+def other_forms(read: RecordRead) -> list[OtherForm]:
+    """Of the records that hold the same in another form, the most frequent first. None of
+    proofs from before these were counted."""
+    found = [
+        OtherForm(f"{FIELDS}.{key}", form, records, text_of(sent), text_of(held))
+        for key, forms in read.other_forms.items()
+        for form, (records, sent, held) in forms.items()
+    ]
+    return sorted(found, key=lambda each: (-each.records, each.name, each.form))
 
 
 def page(

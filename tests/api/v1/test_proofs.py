@@ -53,6 +53,7 @@ def test_job_is_proved(harness: Harness, program: Programs) -> None:
         "pages": {"read": 1, "total": 1},
         "counts": dict.fromkeys(COUNTS, 0) | {"exact": 3},
         "differing_cells": [],
+        "other_forms": [],
     }
 
 
