@@ -1,5 +1,7 @@
 """The history of a record."""
 
+from datetime import datetime
+
 import pytest
 from django.test import Client
 
@@ -95,7 +97,10 @@ def test_jobs_and_present_values_are_shown(
     values = [(label, each.old, each.new) for label, each in first.values]
     assert values == [("Price", "1.5", "100")]
     assert ("Price", "100") in answer.context["now"].values
-    assert f"Record {record['id']}" in visible(answer.text)
+    changed_at = datetime.fromisoformat(record["updated_at"])
+    text = visible(answer.text)
+    assert f"Record {record['id']}" in text
+    assert f"last changed {changed_at:%-d %b %Y, %H:%M UTC}" in text
 
 
 @transactional

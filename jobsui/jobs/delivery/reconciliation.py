@@ -18,7 +18,7 @@ and no clear response arrived, or when its job status was lost.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from jobsui.jobs.delivery import batch_request
@@ -28,7 +28,7 @@ from jobsui.jobs.ledger.settlement import uncertain
 from jobsui.jobs.mapping.comparison import holds
 from jobsui.jobs.models import RowResult
 from jobsui.zendesk import custom_objects
-from jobsui.zendesk.payloads import JobStatus, Json, Record
+from jobsui.zendesk.payloads import JobStatus, Json, Record, time_of
 from jobsui.zendesk.temporary_failures import temporary_failure
 
 MAX_QUIET_TIMES = 4
@@ -399,7 +399,7 @@ def _records(request: BatchRequest, keyed: Mapping[int, str]) -> dict[int, Recor
 
 def _is_older(request: BatchRequest, record: Record) -> bool:
     """Whether the record was there before the first request."""
-    created_at = _time(record.created_at)
+    created_at = time_of(record.created_at)
     if created_at is None:
         return False
     return created_at < _first_sent_at(request) - CLOCK_TOLERANCE
@@ -408,7 +408,7 @@ def _is_older(request: BatchRequest, record: Record) -> bool:
 def _has_changed(request: BatchRequest, record: Record) -> bool:
     """Whether the record has changed since the first request was sent. True where Zendesk
     does not say."""
-    changed_at = _time(record.updated_at)
+    changed_at = time_of(record.updated_at)
     if changed_at is None:
         return True
     return changed_at >= _first_sent_at(request) - CLOCK_PRECISION
@@ -453,12 +453,3 @@ def _is_ours(
     if record is None or _is_older(request, record):
         return False
     return holds(record, item)
-
-
-def _time(text: str) -> datetime | None:
-    """None for a text that is not a time."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -4,7 +4,7 @@ before, what the job wrote, and what the record holds now."""
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from jobsui.jobs.enums import Action, Outcome, Verdict
@@ -23,7 +23,7 @@ from jobsui.jobs.records.compare import (
     label_of,
     values_of,
 )
-from jobsui.zendesk.payloads import Json, Record, Schema
+from jobsui.zendesk.payloads import Json, Record, Schema, time_of
 
 NO_IMAGE = Reason("What the record held before was not kept.")
 NOT_KNOWN_IF_NEW = Reason("Zendesk did not say whether the job created this record.")
@@ -121,11 +121,9 @@ def _created(done: Done, schema: Schema, record: Record | None, claims: Claims) 
 
 
 def _is_older(record: Record, began: str) -> bool:
-    try:
-        created = datetime.fromisoformat(record.created_at)
-        return created < datetime.fromisoformat(began) - CLOCK_DIFFERENCE
-    except (ValueError, TypeError):
-        return False
+    created = time_of(record.created_at)
+    started = time_of(began)
+    return bool(created and started and created < started - CLOCK_DIFFERENCE)
 
 
 def _updated(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from jobsui.connections.errors import ConnectionsError, explain
@@ -13,7 +14,7 @@ from jobsui.jobs.records.compare import image_of
 from jobsui.jobs.reports import record_values
 from jobsui.jobs.reports.record_values import Labels
 from jobsui.zendesk.errors import ZendeskError
-from jobsui.zendesk.payloads import Record
+from jobsui.zendesk.payloads import Record, time_of
 
 READ_BY = ("id", "external_id")
 
@@ -31,6 +32,11 @@ class Now:
     """Why the account could not be read, as a sentence."""
     is_unknown: bool = False
     """Only a search could find the key, and it did not find it."""
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """When it was changed last, as Zendesk reports it."""
+        return time_of(self.record.updated_at) if self.record else None
 
     def keys(self, key: str) -> list[str]:
         """The keys under which jobs may have touched the record with this key."""
