@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, comparisons, undo
-from jobsui.jobs.enums import Action, Outcome
+from jobsui.jobs.enums import Action, Component, EventKind, JobState, Outcome
+from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.live import history_index
 from jobsui.jobs.models import Job, RecordHistory
 from jobsui.jobs.preparation.single_hash import hash_of
@@ -98,6 +99,28 @@ def test_job_is_indexed_once(harness: Harness) -> None:
     history_index.add(job)
 
     assert list(RecordHistory.objects.values_list("pk", flat=True)) == before
+
+
+def test_job_is_indexed_once_it_has_ended(harness: Harness) -> None:
+    harness.object()
+
+    job = harness.run(gadgets(2), Action.CREATE)
+
+    assert job.indexed_at is not None
+
+
+def test_job_whose_rows_were_checked_again_is_indexed_again(harness: Harness) -> None:
+    harness.object()
+    job = indexed(harness.run(gadgets(2), Action.CREATE))
+    Job.objects.filter(pk=job.pk).update(state=JobState.CANCELLING)
+    job.refresh_from_db()
+
+    lifecycle.move(
+        job, JobState.CANCELLED, by=Component.DRIVER, event=EventKind.CANCELLED
+    )
+
+    assert job.indexed_at is None
+    assert harness.task_queue == [("index_job", (job.pk,))]
 
 
 @pytest.mark.django_db

@@ -12,6 +12,7 @@ from django.db.models import F, Max
 from django.db.models.functions import Now
 
 from jobsui.jobs.enums import (
+    OVER,
     SENDABLE,
     UNLAUNCHED,
     UNSETTLED,
@@ -23,6 +24,7 @@ from jobsui.jobs.enums import (
 )
 from jobsui.jobs.ledger import settlement
 from jobsui.jobs.models import Attempt, Batch, Job, JobEvent
+from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.sql import by_id
 
 if TYPE_CHECKING:
@@ -105,10 +107,15 @@ def move(
         is_held = job.hold_after_first_batch and job.batches_done
         limit = LimitedBy.FIRST_BATCH if is_held else LimitedBy.PAUSED
     fields |= job.limited_from_now(limit)
+    if to in OVER:
+        # The history lacks its records, or what a check of uncertain rows has found.
+        fields["indexed_at"] = None
     with transaction.atomic():
         if not Job.objects.change(job, expected=states, state=to, **fields):
             return False
         record(job, event, by=by, facts=facts)
+        if to in OVER:
+            enqueue("index_job", job.pk)
     return True
 
 
