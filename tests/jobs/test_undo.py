@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 import requests
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from jobsui.jobs.control import actions, comparisons, retries, undo
 from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import history_index
+from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import undone_rows
@@ -171,6 +174,21 @@ def test_what_a_later_job_wrote_or_found_is_kept(harness: Harness) -> None:
 
     prices = {key: fields["price"] for key, (_, fields) in contents(harness).items()}
     assert prices == {"g-1": 200, "g-2": 100, "g-3": 3.5}
+
+
+def test_claims_on_a_page_of_records_take_few_queries(harness: Harness) -> None:
+    harness.object()
+    first = make(harness, 100)
+    rows = [{"external_id": f"g-{n}", "price": "7"} for n in range(1, 101)]
+    later = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    ids = [record["id"] for record in harness.records().values()]
+
+    with CaptureQueriesContext(connection) as queries:
+        claims = LaterJobs(first).claims_of({each: [each] for each in ids})
+
+    price = "custom_object_fields.price"
+    assert [claims[each].of(price) for each in ids] == [later] * 100
+    assert len(queries) == 6
 
 
 def test_claim_of_a_later_job_ends_with_its_undo(harness: Harness) -> None:

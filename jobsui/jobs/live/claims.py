@@ -2,10 +2,14 @@
 An undo does not change them. A claim ends when its job is undone, and begins again when that
 undo is undone."""
 
+from array import array
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from django.db.models import QuerySet
 
 from jobsui.jobs.enums import SUCCEEDED, Action, ParentRows
 from jobsui.jobs.ledger.unreadable import stored_results
@@ -49,6 +53,7 @@ class LaterJobs:
                 "created_at", "pk"
             )
         )
+        self._histories: dict[int, _History] = {}
 
     def claims_of(self, chains: Mapping[str, Collection[str]]) -> dict[str, Claims]:
         """`chains`: {key: all IDs of a record}. Returns {key: the claims on its record}, without
@@ -58,9 +63,15 @@ class LaterJobs:
         }
         found: defaultdict[str, Claims] = defaultdict(Claims)
         for job in self.jobs:
-            for record_id, batch, item in _touches(job, first_ids):
+            for record_id, batch, item in self._history_of(job).touches(first_ids):
                 _apply(found[first_ids[record_id]], job, batch, item)
         return dict(found)
+
+    def _history_of(self, job: Job) -> "_History":
+        # Read once. That two threads read it at the same time does no harm.
+        if job.pk not in self._histories:
+            self._histories[job.pk] = _History(job)
+        return self._histories[job.pk]
 
 
 def _apply(claims: Claims, job: Job, batch: Batch, item: Any) -> None:
@@ -96,30 +107,80 @@ def _name_of(target: str) -> str:
     return f"{FIELDS}.{api_name(target)}" if target.startswith(FIELD) else target
 
 
-def _touches(job: Job, record_ids: Collection[str]) -> Iterable[tuple[str, Batch, Any]]:
-    """(record ID, batch, item) of the rows of a job that concern these records."""
-    hashes = {hash_of("id", record_id): record_id for record_id in record_ids}
-    wanted: dict[int, str] = {}
-    for key_hash, record_id in hashes.items():
-        for part in RecordHistory.objects.filter(
-            job=job, first__lte=key_hash, last__gte=key_hash
-        ):
-            wanted |= dict.fromkeys(part.rows_of(key_hash), record_id)
-    if not wanted:
-        return
-    for row, record_id in sorted(wanted.items()):
-        batches = Batch.objects.filter(job=job, first_row__lte=row, last_row__gte=row)
-        for batch in batches.select_related("job"):
-            blob = BatchBlob.objects.select_related("batch__job").get(batch=batch)
-            for index, (number, result) in enumerate(stored_results(blob)):
-                if result is None or result.outcome not in SUCCEEDED:
+class _History:
+    """Finds the rows of one job that concern some records."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._parts = array("q")
+        self._first = array("q")
+        self._last = array("q")
+        """The ID, and the lowest and the highest hash, of each part of its history."""
+        # They were created in the order of their hashes.
+        parts = RecordHistory.objects.filter(job=job).order_by("pk")
+        for pk, first, last in parts.values_list("pk", "first", "last").iterator():
+            self._parts.append(pk)
+            self._first.append(first)
+            self._last.append(last)
+
+    def touches(self, record_ids: Iterable[str]) -> Iterator[tuple[str, Batch, Any]]:
+        """(record ID, batch, item) of the rows that concern these records."""
+        record_of = self._record_of(record_ids)
+        searched: set[int] = set()
+        found: set[int] = set()
+        for row in sorted(record_of):
+            # A row is in one batch, whose other rows have been found with it.
+            batches = () if row in found else self._batches_of(row)
+            for batch in batches:
+                if batch.pk in searched:
                     continue
-                if number == row and result.record_id == record_id:
-                    yield record_id, batch, _item(blob, index)
+                searched.add(batch.pk)
+                for number, record_id, item in _succeeded(batch):
+                    found.add(number)
+                    if record_of.get(number) == record_id:
+                        yield record_id, batch, item
+
+    def _record_of(self, record_ids: Iterable[str]) -> dict[int, str]:
+        """{row: the ID of the record that it may concern}. Other IDs may have the same
+        hash."""
+        hashes = {hash_of("id", record_id): record_id for record_id in record_ids}
+        hashes_of: defaultdict[int, list[int]] = defaultdict(list)
+        for key_hash in hashes:
+            for pk in self._parts_with(key_hash):
+                hashes_of[pk].append(key_hash)
+        parts = RecordHistory.objects.in_bulk(hashes_of)
+        return {
+            row: hashes[key_hash]
+            for pk, part in parts.items()
+            for key_hash in hashes_of[pk]
+            for row in part.rows_of(key_hash)
+        }
+
+    def _parts_with(self, key_hash: int) -> Iterator[int]:
+        """The IDs of the parts that may have the hash."""
+        index = bisect_left(self._last, key_hash)
+        while index < len(self._parts) and self._first[index] <= key_hash:
+            yield self._parts[index]
+            index += 1
+
+    def _batches_of(self, row: int) -> QuerySet[Batch]:
+        """Those that may have the row: the rows of several may overlap."""
+        batches = Batch.objects.filter(first_row__lte=row, last_row__gte=row)
+        return batches.filter(job=self._job).select_related("job")
 
 
-def _item(blob: BatchBlob, index: int) -> Any:
+def _succeeded(batch: Batch) -> Iterator[tuple[int, str, Any]]:
+    """(row, record ID, item) of the rows of a batch that have succeeded."""
+    blob = BatchBlob.objects.select_related("batch__job").get(batch=batch)
+    items = _items(blob)
+    for index, (row, result) in enumerate(stored_results(blob)):
+        if result is not None and result.outcome in SUCCEEDED:
+            item = items[index] if index < len(items) else None
+            yield row, result.record_id, item
+
+
+def _items(blob: BatchBlob) -> list[Any]:
     try:
-        return blob.items[index]
-    except (Unreadable, IndexError):
-        return None
+        return blob.items
+    except Unreadable:
+        return []
