@@ -80,6 +80,13 @@ def gadgets(count: int, first: int = 1) -> list[dict[str, Any]]:
     ]
 
 
+def record_of(gadget: Mapping[str, Any]) -> dict[str, Any]:
+    """The record that one of `gadgets` becomes."""
+    fields = {"serial": gadget["serial"], "price": float(gadget["price"])}
+    members = {"external_id": gadget["external_id"], "name": gadget["name"]}
+    return members | {"custom_object_fields": fields}
+
+
 @dataclass
 class Harness:
     sandbox: Sandbox

@@ -1,15 +1,26 @@
 """What the check page proposes about the keys of a file, and one click that accepts it."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from jobsui.connections import objects
+from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import AccountFacts, Job
+from tests import sandbox_server
+from tests.factories import make_connection, make_object
+from tests.harness import GADGET, Harness, record_of
+from tests.sandbox_server import Sandbox
 from tests.web import stages
+from tests.web.pages import visible
 
 pytestmark = pytest.mark.django_db
+transactional = pytest.mark.django_db(transaction=True)
+UPSERT = Action.UPSERT_BY_EXTERNAL_ID
 
 MESSAGE = "0 % of the sampled external IDs exist in this account, 97 % would."
 PROPOSAL = {
@@ -105,3 +116,106 @@ def test_review_repeats_what_is_wrong_with_the_keys(operator: Client) -> None:
     text = operator.get(path(job, "review")).text
 
     assert MESSAGE in text
+
+
+def padded(count: int, factor: int = 7919) -> list[dict[str, Any]]:
+    """Rows whose external IDs have eight digits, which the other values do not have.
+    `factor`: a prime number, for other values."""
+    return [
+        {
+            "external_id": f"{number:08}",
+            "name": f"Pump {number * factor % 89}",
+            "serial": f"AB-{number * factor % 10**6:06}",
+            "price": f"{number * factor % 997}.5",
+        }
+        for number in range(1, count + 1)
+    ]
+
+
+def noticed(client: Client, job: Job) -> list[str]:
+    """What the check page says about the account, without the examples."""
+    page = client.get(path(job, "check")).text
+    [notices] = re.findall(r'<ul class="notices.*?</ul>', page, re.DOTALL) or [""]
+    found = re.findall(r"<li>(.*?)(?:<div class=.table|</li>)", notices, re.DOTALL)
+    return [visible(notice) for notice in found]
+
+
+@transactional
+def test_file_with_lost_zeros(harness: Harness, operator: Client) -> None:
+    harness.object()
+    rows = padded(120)
+    harness.sandbox.add_records("gadget", list(map(record_of, rows)))
+    damaged = [row | {"external_id": int(row["external_id"])} for row in rows]
+    job = harness.checked(damaged, UPSERT)
+
+    assert noticed(operator, job) == [
+        "0 % of the sampled external IDs exist in this account, 100 % would if padded to 8 "
+        "digits. If the keys in the examples are right, set this rule and check again."
+    ]
+
+    operator.post(path(job, "check/keys"))
+    harness.task_queue.run_all()
+    job.refresh_from_db()
+    read = comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    read.refresh_from_db()
+    assert noticed(operator, job) == []
+    assert read.counts == {"same": 120}
+
+
+@transactional
+def test_file_with_keys_in_another_column(harness: Harness, operator: Client) -> None:
+    harness.object()
+    rows = padded(120)
+    harness.sandbox.add_records("gadget", list(map(record_of, rows)))
+    shifted = [
+        {"external_id": f"row-{number}", "label": row["external_id"]}
+        | {key: row[key] for key in ("name", "serial", "price")}
+        for number, row in enumerate(rows)
+    ]
+    job = harness.checked(shifted, UPSERT)
+
+    assert noticed(operator, job) == [
+        "0 % of the sampled external IDs exist in this account, 100 % of the values in the "
+        "column “label” do. If the keys in the examples are right, use this column and check "
+        "again."
+    ]
+
+
+@pytest.fixture
+def north() -> Iterator[Sandbox]:
+    """Another account."""
+    running = sandbox_server.start(requests_per_minute=100_000)
+    yield running
+    running.stop()
+
+
+@transactional
+def test_file_meant_for_another_account(
+    harness: Harness, operator: Client, north: Sandbox
+) -> None:
+    harness.object()
+    own = padded(120)
+    harness.sandbox.add_records("gadget", list(map(record_of, own)))
+    north.make_object("gadget", fields=GADGET)
+    rows = padded(120, 6263)
+    north.add_records("gadget", list(map(record_of, rows)))
+
+    alone = harness.checked(rows, Action.DELETE_BY_EXTERNAL_ID)
+    connection = make_connection(name="North", host=north.host, email=north.email)
+    connection.set_secret("api_token", north.api_token)
+    connection.save()
+    objects.refresh(make_object(connection, "gadget"))
+    beside = harness.checked(rows, Action.DELETE_BY_EXTERNAL_ID)
+
+    assert noticed(operator, alone) == [
+        "100 % of the sampled external IDs exist in this account, but these records hold "
+        "other values than the file. Equal: Name in 1 of 120, Serial in 0 of 120, Price in 0 "
+        "of 119. The file may be meant for another account. Check connection, object and keys."
+    ]
+    assert noticed(operator, beside) == [
+        "100 % of the sampled external IDs exist in this account, but these records hold "
+        "other values than the file. 100 % exist in the account of the connection “North”, "
+        "with values of the file. The file is probably meant for that account. Check the "
+        "connection of this job."
+    ]

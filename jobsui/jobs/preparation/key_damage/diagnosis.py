@@ -135,7 +135,9 @@ class _Search:
             self._contents,
             is_contradicted=is_contradicted,
         )
-        return self._notices.in_other_account(found) if found else None
+        if found is None:
+            return None
+        return self._notices.in_other_account(found, is_contradicted=is_contradicted)
 
     def _screened(self) -> list[Explanation]:
         """The explanations that find most records of some rows that have none, the best

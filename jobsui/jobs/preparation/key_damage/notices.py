@@ -50,16 +50,26 @@ class Notices:
         proposal = self._rewriting(explanation, records)
         return notice(code, f"{self._share}, {would}.", fix, proposal)
 
-    def in_other_account(self, other: OtherAccount) -> dict[str, Any]:
+    def in_other_account(
+        self, other: OtherAccount, *, is_contradicted: bool
+    ) -> dict[str, Any]:
+        """`is_contradicted`: the keys exist in the account of the job, too, with other
+        values."""
         proposal = self._proposal(
             other.existing * self._sample.size // other.looked_up,
             connection=str(other.connection.code),
         )
         share = percent(other.existing, other.looked_up)
+        account = f"in the account of the connection “{other.connection.name}”"
+        found = f"{self._share}, {share} {account}."
+        if is_contradicted:
+            found = (
+                f"{self._share}, but these records hold other values than the file. {share} "
+                f"exist {account}, with values of the file."
+            )
         return notice(
             "keys_in_other_account",
-            f"{self._share}, {share} in the account of the connection "
-            f"“{other.connection.name}”.",
+            found,
             "The file is probably meant for that account. Check the connection of this job.",
             proposal,
         )
