@@ -1,5 +1,6 @@
 """Whether the records of a job are what was sent."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from jobsui.jobs.enums import Action, Landing, ReadState
 from jobsui.jobs.live.proof import proved
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.records import images
+from jobsui.jobs.reports import proved_rows, record_values
 from jobsui.zendesk.payloads import Record, Schema
-from tests.harness import GADGET, Harness, gadgets
+from tests.harness import GADGET, Harness, gadgets, record_of
 
 FIELDS = [
     {"key": "on", "type": "date"},
@@ -121,6 +123,48 @@ def test_all_records_of_a_job_are_proved(harness: Harness) -> None:
 
     assert read.counts == {"exact": 250}
     assert len(harness.sandbox.log()) - before == 3
+
+
+def test_each_silently_changed_value_is_found_by_field(harness: Harness) -> None:
+    harness.object()
+    harness.sandbox.add_records("gadget", list(map(record_of, gadgets(1_000))))
+    keys = [f"g-{number}" for number in range(3, 1_000, 58)][:17]
+    harness.sandbox.faults(
+        altered_values={"rate": 1, "keys": keys[:12]},
+        dropped_values={"rate": 1, "keys": keys[12:]},
+    )
+    rows = [
+        {"external_id": f"g-{number}", "price": "7.25", "seats": number}
+        for number in range(1, 1_001)
+    ]
+    job = harness.run(rows, Action.UPSERT_BY_EXTERNAL_ID)
+
+    read = prove(harness, job)
+
+    made = harness.sandbox.alterations()
+    assert Counter(each["fault"] for each in made) == {
+        "altered-values": 12,
+        "dropped-values": 5,
+    }
+    assert {each["external_id"] for each in made} == set(keys)
+    assert read.counts == {"exact": 983, "altered": 17}
+    found = proved_rows.page(read)
+    assert found.older == ""
+    assert {
+        (row.key, value.name, value.old, value.new)
+        for row in found.entries
+        for value in row.values
+    } == {
+        (
+            each["external_id"],
+            f"custom_object_fields.{each['field']}",
+            record_values.text_of(each["sent"]),
+            record_values.text_of(each["stored"]),
+        )
+        for each in made
+    }
+    by_field = Counter(f"custom_object_fields.{each['field']}" for each in made)
+    assert read.changed_cells == {name: [cells, 0] for name, cells in by_field.items()}
 
 
 def test_record_that_is_gone_or_altered_is_found(harness: Harness) -> None:

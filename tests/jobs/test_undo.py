@@ -8,14 +8,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobsui.jobs.control import actions, comparisons, retries, undo
-from jobsui.jobs.enums import Action, JobState, ReadState
+from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import history_index
+from jobsui.jobs.live import history_index, reasons
 from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import undone_rows
-from tests.harness import Harness, gadgets
+from jobsui.jobs.reports.undone_rows import UndoList
+from tests.harness import Harness, gadgets, record_of
 
 
 def current(draft: Job) -> RecordRead:
@@ -206,6 +207,90 @@ def test_claim_of_a_later_job_ends_with_its_undo(harness: Harness) -> None:
     undo_of(harness, first)
 
     assert contents(harness) == before
+
+
+type Listed = dict[int, tuple[list[str], str]]
+"""{row: (the values that are changed, what is kept and why)}."""
+
+
+def lists(undone: Job) -> dict[str, Listed]:
+    read = undo.current(undone)
+    assert read is not None
+    return {
+        str(each): {
+            found.row: (
+                [value.name for value in found.compared.values]
+                if found.compared.verdict is Verdict.CHANGE
+                else [],
+                reasons.sentences(found.reasons),
+            )
+            for found in undone_rows.page(read, each, size=1_000).entries
+        }
+        for each in UndoList
+    }
+
+
+def test_lists_are_exact_after_somebody_has_edited_records(harness: Harness) -> None:
+    harness.object()
+    harness.sandbox.add_records("gadget", list(map(record_of, gadgets(230))))
+    before = contents(harness)
+    new = [row | {"name": "New", "price": "9.25"} for row in gadgets(200)]
+    update = run(harness, new, Action.UPSERT_BY_EXTERNAL_ID)
+    create = finish(harness, harness.checked(gadgets(30, 231), Action.CREATE))
+    keys = [{"external_id": row["external_id"]} for row in gadgets(30, 201)]
+    delete = run(harness, keys, Action.DELETE_BY_EXTERNAL_ID)
+    somebody = {"user": "26000000000002", "age": -60}
+    price = {"custom_object_fields": {"price": 77}}
+    prices = [{"external_id": f"g-{n}"} | price for n in (10, 110, 240)]
+    both = {"external_id": "g-20", "name": "Edited"} | price
+    filled = {"external_id": "g-250", "custom_object_fields": {"seats": 4}}
+    harness.sandbox.edit_records("gadget", [*prices, both, filled], **somebody)
+    harness.sandbox.delete_records("gadget", [{"external_id": "g-30"}], **somebody)
+    taken = record_of(gadgets(1, 210)[0]) | {"name": "Another"}
+    harness.sandbox.add_records("gadget", [taken])
+    edited = contents(harness)
+
+    undos = [undo_of(harness, job) for job in (delete, create, update)]
+
+    changed = "Changed since by user 26000000000002:"
+    values = ["name", "custom_object_fields.price"]
+    restored: Listed = {
+        row: (values, "") for row in range(2, 202) if row not in {21, 31}
+    }
+    restored |= {row: (["name"], f"{changed} Price.") for row in (11, 111)}
+    others: Listed = {row: ([], "") for row in range(2, 32)}
+    assert [lists(undone) for undone in undos] == [
+        {
+            "restored": {row: others[row] for row in others.keys() - {11}},
+            "kept": {11: ([], "Another record has this external ID now.")},
+            "impossible": {},
+        },
+        {
+            "restored": {row: others[row] for row in others.keys() - {11, 21}},
+            "kept": {
+                11: ([], f"{changed} Price."),
+                21: ([], "Other fields of the record were filled since."),
+            },
+            "impossible": {},
+        },
+        {
+            "restored": restored,
+            "kept": {21: ([], f"{changed} Name, Price.")},
+            "impossible": {31: ([], "The record has been deleted since.")},
+        },
+    ]
+    stays = {key: edited[key] for key in ("g-20", "g-210", "g-240", "g-250")}
+    priced = {
+        key: (before[key][0], before[key][1] | {"price": 77})
+        for key in ("g-10", "g-110")
+    }
+    after = before | stays | priced
+    assert contents(harness) == {key: after[key] for key in after.keys() - {"g-30"}}
+
+    for undone in reversed(undos):
+        undo_of(harness, undone)
+
+    assert contents(harness) == edited
 
 
 def test_chosen_rows_are_undone(harness: Harness) -> None:
