@@ -4,23 +4,22 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.acceptance.browser.test_live_records import contents
 from tests.acceptance.conftest import CONNECTION
 from tests.acceptance.person import LONG, Person
-from tests.harness import gadgets, to_csv
+from tests.harness import gadgets, record_of, to_csv
 from tests.sandbox_server import Sandbox
 
 UPSERT = "create_or_update_by_external_id"
 
 
 def test_account_matches_a_file(person: Person, gadget: str, zendesk: Sandbox) -> None:
-    target = f"{CONNECTION} · {gadget}"
-    person.send(target, "create", ("first.csv", to_csv(gadgets(60))))
-    person.watch()
     anonymous = {"name": "No key", "custom_object_fields": {"serial": "AB-000099"}}
-    zendesk.add_records(gadget, [anonymous])
+    zendesk.add_records(gadget, [*map(record_of, gadgets(60)), anonymous])
+    before = contents(zendesk, gadget)
     rows = [*gadgets(57), *gadgets(2, 101)]
     rows[4]["price"] = "500"
-    person.upload(target, UPSERT, ("second.csv", to_csv(rows)))
+    person.upload(f"{CONNECTION} · {gadget}", UPSERT, ("second.csv", to_csv(rows)))
     person.map()
     person.press("Compare")
     page = person.page
@@ -52,5 +51,17 @@ def test_account_matches_a_file(person: Person, gadget: str, zendesk: Sandbox) -
         ("g-58", ""),
         ("g-59", ""),
     ]
-    keys = {record["external_id"] for record in zendesk.records(gadget)}
-    assert keys == {row["external_id"] for row in rows} | {"g-60", None}
+    after = contents(zendesk, gadget)
+    assert after.keys() == {row["external_id"] for row in rows} | {"g-60", None}
+    assert after["g-5"] == ("Gadget 5", before["g-5"][1] | {"price": 500})
+
+    person.press("Undo")
+    person.press("Plan undo")
+    expect(page.locator("#plan")).to_contain_text(
+        "Puts back 5 records: 1 to change, 2 to create again, 2 to delete", timeout=LONG
+    )
+    page.get_by_label("Type 2 to delete 2 records").fill("2")
+    person.press("Launch undo")
+    person.watch()
+    person.sees("Put back 5 records: 1 changed, 2 created again, 2 deleted")
+    assert contents(zendesk, gadget) == before
