@@ -27,7 +27,7 @@ from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.connections import hosts, scopes
 from jobsui.connections.encryption import SecretUnreadable, is_current
 from jobsui.connections.errors import HostRefused
-from jobsui.connections.models import Connection, SignIn
+from jobsui.connections.models import Connection, SignIn, longer_lists_tried_before
 from jobsui.zendesk import oauth
 from jobsui.zendesk.client import MAX_LISTED, Client, sending_nothing
 from jobsui.zendesk.errors import Forbidden, NotSent, Refused, Unauthorized
@@ -162,12 +162,17 @@ class SignedClient(Client):
 
     def lower_max_listed(self, length: int) -> None:
         super().lower_max_listed(length)
-        sent_more = Q(max_listed=None) | Q(max_listed__gt=length)
-        own = Connection.objects.filter(sent_more, pk=self._pk, host=self._host)
-        own.update(max_listed=length)
+        is_lower = Q(max_listed=None) | Q(max_listed__gt=length)
+        is_outdated = Q(max_listed_at=None) | Q(
+            max_listed_at__lte=longer_lists_tried_before()
+        )
+        own = Connection.objects.filter(pk=self._pk, host=self._host)
+        own.filter(is_lower | is_outdated).update(
+            max_listed=length, max_listed_at=timezone.now()
+        )
 
     def _use_max_listed(self, connection: Connection) -> None:
-        super().lower_max_listed(connection.max_listed or MAX_LISTED)
+        self._max_listed = connection.listed_length or MAX_LISTED
 
     def _read(self) -> "Authorization":
         try:
@@ -302,7 +307,7 @@ def forget_secrets(connection: Connection) -> None:
     for."""
     save_secrets(connection, dict.fromkeys(Connection.SECRETS, ""), by=None)
     own = Connection.objects.filter(pk=connection.pk)
-    own.update(secret_set_at=None, max_listed=None)
+    own.update(secret_set_at=None, max_listed=None, max_listed_at=None)
 
 
 def has_secret(connection: Connection) -> bool:

@@ -2,12 +2,13 @@
 
 import uuid
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 
 from jobsui.connections import encryption, scopes
 from jobsui.zendesk.payloads import Schema
@@ -18,6 +19,15 @@ MAX_RUNNING_JOBS = 30
 """Jobs of an account that Zendesk runs or queues at once."""
 MAX_REQUESTS_PER_MINUTE = 100_000
 """More than any plan has; a larger number is a typing error."""
+
+
+LISTED_KEPT = timedelta(days=1)
+"""For this long, longer lists than the account has refused are not tried again."""
+
+
+def longer_lists_tried_before() -> datetime:
+    """What the account has refused before this time is tried again."""
+    return timezone.now() - LISTED_KEPT
 
 
 class SignIn(models.TextChoices):
@@ -86,8 +96,9 @@ class Connection(models.Model):
     )
 
     # Encoded characters of IDs that one URL may have, as the account has refused longer
-    # ones. None: it has refused none.
+    # ones, and since when. None: it has refused none. Used by `listed_length`.
     max_listed = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    max_listed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     # The result of the last test. tested_at None: not tested since the credentials or
     # the host changed.
@@ -108,6 +119,15 @@ class Connection(models.Model):
         """ "acme" of "acme.zendesk.com"; "" for any other host."""
         name = self.host.removesuffix(".zendesk.com")
         return name if name != self.host else ""
+
+    @property
+    def listed_length(self) -> int | None:
+        """Encoded characters of IDs that one URL may have; None: as many as usual. What the
+        account has refused is tried again after a day."""
+        is_known = (
+            self.max_listed_at and self.max_listed_at > longer_lists_tried_before()
+        )
+        return self.max_listed if is_known else None
 
     @property
     def scope_limits(self) -> list[str]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from jobsui.connections import credentials, errors
 from jobsui.connections.models import Connection, SignIn
 from jobsui.zendesk import custom_objects, oauth
+from jobsui.zendesk.client import MAX_LISTED
 from jobsui.zendesk.errors import NotSent, Unauthorized, ZendeskError
 from jobsui.zendesk.payloads import Token
 from tests.connections.conftest import made
@@ -481,10 +482,31 @@ def test_length_of_lists_is_remembered_for_other_processes(
     assert other.max_listed == 3_350
 
 
+def test_longer_lists_are_tried_again_after_a_day(
+    api_token: Connection, sandbox: Sandbox
+) -> None:
+    sandbox.make_object("asset", fields=[])
+    external_ids = [f"{number:03}-{'x' * 60}" for number in range(100)]
+    yesterday = timezone.now() - timedelta(hours=25)
+    own = Connection.objects.filter(pk=api_token.pk)
+    own.update(max_listed=900, max_listed_at=yesterday)
+    sandbox.assume(address_limit=4_000)
+    client = credentials.client_for(own.get())
+    assert client.max_listed == MAX_LISTED
+
+    custom_objects.records_by_external_ids(client, "asset", external_ids)
+
+    found = own.get()
+    assert found.listed_length == client.max_listed == 3_350
+    assert found.max_listed_at is not None
+    assert found.max_listed_at > yesterday + timedelta(hours=24)
+
+
 def test_length_of_lists_is_forgotten_with_the_secrets(api_token: Connection) -> None:
-    Connection.objects.filter(pk=api_token.pk).update(max_listed=900)
+    own = Connection.objects.filter(pk=api_token.pk)
+    own.update(max_listed=900, max_listed_at=timezone.now())
 
     credentials.forget_secrets(api_token)
 
     api_token.refresh_from_db()
-    assert api_token.max_listed is None
+    assert api_token.listed_length is None

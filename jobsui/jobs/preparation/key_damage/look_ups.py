@@ -82,7 +82,7 @@ class LookUps:
         return listings(list(values), self._max_listed)
 
     def _max_listed(self) -> int:
-        return self._connection.max_listed or MAX_LISTED
+        return self._connection.listed_length or MAX_LISTED
 
 
 def by_key(records: Iterable[Record], key: str) -> dict[str, Record]:
