@@ -224,7 +224,7 @@ def launch_button(job: Job, preview: Preview) -> str:
     if not preview.deletes:
         return f"Launch {rows}"
     records = counted(preview.deletes, "record")
-    if Action(job.action).deletes:
+    if Action(job.action).deletes or not preview.sent:
         return f"Delete {records}"
     return f"Launch {rows} and delete {records}"
 
@@ -247,14 +247,14 @@ def points(job: Job, *, is_compared: bool) -> list[Point]:
 
 def _undo(action: Action, *, is_compared: bool) -> Point:
     if action is Action.CREATE:
-        return Point("arrow-left", "Can be undone, except for records changed since")
+        return Point("arrow-back-up", "Can be undone, except for records changed since")
     if not is_compared:
         text = "Can be undone only if you keep what the records hold, below"
         return Point("alert-triangle", text, is_warning=True)
     if action.deletes:
         text = "Can be undone: deleted records are created again, with new IDs"
-        return Point("arrow-left", text)
-    return Point("arrow-left", "Can be undone, except for values changed since")
+        return Point("arrow-back-up", text)
+    return Point("arrow-back-up", "Can be undone, except for values changed since")
 
 
 def _repeating(action: Action, *, is_compared: bool) -> Point:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 from django.test import Client
@@ -398,10 +399,11 @@ def test_review_while_rows_are_compared_leads_back(
     operator.post(path(job, "compare/start/"))
     task_queue.clear()
 
-    review = visible(operator.get(path(job, "review/")).text)
+    review = operator.get(path(job, "review/")).text
     answer = operator.post(path(job, "launch/"), {"start": "all"}, follow=True)
 
-    assert "The rows are still being compared." in review
+    assert "The rows are still being compared." in visible(review)
+    assert is_launch_disabled(review)
     assert "The rows are still being compared." in visible(answer.text)
     assert Job.objects.get().state == JobState.READY
 
@@ -568,6 +570,12 @@ def test_mapping_offers_to_update_only(operator: Client) -> None:
     assert job.options["only_existing"] is True
 
 
+def is_launch_disabled(text: str) -> bool:
+    """Whether the last button of a review is."""
+    last = re.findall(r"<button\b[^>]*>", text)[-1]
+    return " disabled " in last
+
+
 def matched(harness: Harness) -> Job:
     """A draft of two rows, for an account with four records, of which two are only there."""
     harness.object()
@@ -589,6 +597,7 @@ def test_records_only_in_the_account_are_chosen_and_deleted(
     found = page(operator, job)
     delete = choices | {"only_in_account": "delete"}
     refused = operator.post(choose, delete | {"max_percent": "2"}, follow=True)
+    disabled = operator.get(path(job, "review/")).text
     operator.post(choose, delete | {"max_percent": "50"})
     review = operator.get(path(job, "review/"))
     mistyped = operator.post(path(job, "launch/"), {"start": "all", "confirm": "4"})
@@ -600,8 +609,12 @@ def test_records_only_in_the_account_are_chosen_and_deleted(
     assert "2 records of 4 would be deleted, 50 %. The limit is 2 %." in visible(
         refused.text
     )
+    assert is_launch_disabled(disabled)
+    assert visible(disabled).count("50 %. The limit is 2 %.") == 2
+    assert "Type 2 to delete" not in visible(disabled)
+    assert not is_launch_disabled(review.text)
     assert "2 records that only the account has will be deleted" in visible(review.text)
-    assert "Launch 0 rows and delete 2 records" in buttons(review.text)
+    assert "Delete 2 records" in buttons(review.text)
     assert "Type 2 to delete 2 records." in visible(mistyped.text)
     assert launched["Location"] == f"/jobs/{job.code}/"
     assert counters(detail)["deleted"] == "2"

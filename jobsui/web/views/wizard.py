@@ -377,6 +377,7 @@ def _review(
     latest = comparisons.latest(job)
     is_current = latest is not None and comparisons.is_current(latest, job)
     can_compare = comparisons.is_possible(job)
+    not_launchable = comparisons.obstacle(job) if can_compare else ""
     page = {
         "job": job,
         "form": form,
@@ -392,13 +393,14 @@ def _review(
             or notice["code"].startswith("keys_")
         ],
         "comparison": comparison_page.on_review(
-            job, latest, is_current=is_current, obstacle=comparisons.obstacle(job)
+            job, latest, is_current=is_current, obstacle=not_launchable
         )
         if can_compare
         else None,
         "shared_records": shared_records.if_launched(job),
         "mapped": job_details.mapped(job),
         "obstacle": actions.launch_obstacle(job),
+        "not_launchable": not_launchable,
         "deletes": preview.deletes > 0,
         "launch_button": wizard_texts.launch_button(job, preview),
         "valid": preview.sent,
