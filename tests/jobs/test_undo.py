@@ -99,6 +99,24 @@ def test_update_is_undone(harness: Harness) -> None:
     assert undone.counts["updated"] == 2
 
 
+def test_records_of_rows_that_changed_nothing_are_not_read(harness: Harness) -> None:
+    harness.object()
+    make(harness, 250)
+    rows = gadgets(250)
+    rows[120]["price"] = "7"
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    harness.sandbox.forget_requests()
+
+    undone = undo.create(job, by=None)
+    harness.task_queue.run_all()
+
+    read = current(undone)
+    assert read.counts == {"same": 249, "change": 1}
+    assert harness.sandbox.requests() == {"records-by-id": 1}
+    finish(harness, undone)
+    assert contents(harness)["g-121"][1]["price"] == 121.5
+
+
 def test_value_changed_since_is_kept(harness: Harness) -> None:
     harness.object()
     make(harness, 2)
@@ -189,7 +207,7 @@ def test_claims_on_a_page_of_records_take_few_queries(harness: Harness) -> None:
 
     price = "custom_object_fields.price"
     assert [claims[each].of(price) for each in ids] == [later] * 100
-    assert len(queries) == 6
+    assert len(queries) == 7
 
 
 def test_claim_of_a_later_job_ends_with_its_undo(harness: Harness) -> None:

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from jobsui.jobs.enums import SUCCEEDED, Action, ParentRows
 from jobsui.jobs.ledger.unreadable import stored_results
+from jobsui.jobs.live import new_ids
 from jobsui.jobs.mapping.field_targets import FIELD, api_name
 from jobsui.jobs.models import Batch, BatchBlob, Job, RecordHistory
 from jobsui.jobs.models.batch import Unreadable
@@ -54,6 +55,13 @@ class LaterJobs:
             )
         )
         self._histories: dict[int, _History] = {}
+        self._has_new_ids = new_ids.has_any(job)
+
+    def chains_of(self, record_ids: Collection[str]) -> dict[str, list[str]]:
+        """As `new_ids.chains`."""
+        if not self._has_new_ids:
+            return {record_id: [record_id] for record_id in record_ids}
+        return new_ids.chains(self.job, record_ids)
 
     def claims_of(self, chains: Mapping[str, Collection[str]]) -> dict[str, Claims]:
         """`chains`: {key: all IDs of a record}. Returns {key: the claims on its record}, without

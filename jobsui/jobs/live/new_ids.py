@@ -31,6 +31,13 @@ def note(undo: Job) -> None:
     RecreatedRecord.objects.bulk_create(found, ignore_conflicts=True)
 
 
+def has_any(job: Job) -> bool:
+    """Whether any record of the job's object was created again."""
+    host = job.connection.host
+    renewed = RecreatedRecord.objects.filter(host=host, object_key=job.object_key)
+    return renewed.exists()
+
+
 def family(host: str, object_key: str, record_ids: Iterable[str]) -> set[str]:
     """These IDs, and all IDs that their records had before and after."""
     known = RecreatedRecord.objects.filter(host=host, object_key=object_key)

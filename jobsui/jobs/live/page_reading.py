@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from jobsui.jobs.enums import Action, Outcome, Purpose, Verdict
-from jobsui.jobs.live import new_ids, undo_rows
+from jobsui.jobs.live import undo_rows
 from jobsui.jobs.live.claims import Claims, LaterJobs
 from jobsui.jobs.live.keys_of_file import KeysOfFile
 from jobsui.jobs.live.matching import matched
 from jobsui.jobs.live.proof import StoredForm, proved
 from jobsui.jobs.live.reasons import Reason
-from jobsui.jobs.live.undo import NO_IMAGE, Done, undone
+from jobsui.jobs.live.undo import NO_IMAGE, Done, needs_record, undone
 from jobsui.jobs.records import keyed_reads
 from jobsui.jobs.records.compare import Image, compared, key_of
 from jobsui.zendesk.client import Client
@@ -171,10 +171,10 @@ def match_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
 def undo_page(client: Client, rows: Rows, lines: Sequence[bytes]) -> PageFound:
     """`lines` are those of `undo_rows`. Raises the errors of `Client.call`."""
     all_done = _named(client, rows, map(undo_rows.done_of, _decoded(lines)))
-    ids = [done.record_id for done in all_done if done.record_id]
+    ids = [done.record_id for done in all_done if done.record_id and needs_record(done)]
     later = rows.later_jobs
     assert later is not None  # noqa: S101  # It is an undo.
-    chains = new_ids.chains(later.job, ids)
+    chains = later.chains_of(ids)
     present = {record_id: chain[-1] for record_id, chain in chains.items()}
     records = keyed_reads.read(
         client, rows.object_key, "id", list(present.values())

@@ -65,6 +65,13 @@ class Undo:
     """Why something is kept, or why nothing can be undone."""
 
 
+def needs_record(done: Done) -> bool:
+    """Whether what an undo does with a row depends on its record."""
+    if done.outcome == Outcome.UPDATED:
+        return done.image is not None
+    return done.outcome in {Outcome.CREATED, Outcome.DELETED}
+
+
 def undone(
     done: Done,
     schema: Schema,
@@ -74,8 +81,9 @@ def undone(
     is_taken: bool,
     fields: Collection[str] | None = None,
 ) -> Undo:
-    """`record`: the one with the row's ID now. `is_taken`: another record has the external ID
-    of a deleted one. `fields`: the names of the values to put back; None: all."""
+    """`record`: the one with the row's ID now, for rows that need it. `is_taken`: another
+    record has the external ID of a deleted one. `fields`: the names of the values to put
+    back; None: all."""
     match done.outcome:
         case Outcome.CREATED:
             return _created(done, schema, record, claims)
