@@ -44,3 +44,12 @@ def test_damaged_row_numbers_are_unreadable(stored: bytes) -> None:
 
     with pytest.raises(Unreadable):
         _ = blob.row_numbers
+
+
+@pytest.mark.parametrize("payload", [b'{"a": 1}\n{"b": 2', b'{"a": 1\n"b": 2}'])
+def test_damaged_items_are_unreadable(payload: bytes) -> None:
+    """Also where two damaged lines together are JSON."""
+    blob = BatchBlob(payload=pack(payload), rows=b"2-3")
+
+    with pytest.raises(Unreadable):
+        _ = blob.items

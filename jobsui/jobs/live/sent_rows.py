@@ -6,6 +6,8 @@ record, "" if Zendesk has not named it; "at" is when the batch got its last resu
 import json
 from collections.abc import Callable, Container, Generator, Iterator
 
+from django.db.models import QuerySet
+
 from jobsui.files.errors import FileRefused
 from jobsui.jobs.enums import SUCCEEDED
 from jobsui.jobs.models import BatchBlob, Job
@@ -31,17 +33,23 @@ def read(
 
 
 def read_lines(
-    job: Job, after: int, line_of: LineOf, wanted: Container[int] | None = None
+    job: Job,
+    after: int,
+    line_of: LineOf,
+    wanted: Container[int] | None = None,
+    *,
+    with_images: bool = False,
 ) -> Generator[list[Chunk]]:
-    """`wanted`: only these rows."""
-    while blobs := _blobs(job, after):
+    """`wanted`: only these rows. `with_images`: the batches are read with what their records
+    held before."""
+    related = ["batch__job", "batch__before"] if with_images else ["batch__job"]
+    all_blobs = BatchBlob.objects.filter(batch__job=job).select_related(*related)
+    while blobs := _blobs(all_blobs, after):
         last_row = max(blob.batch.last_row for blob in blobs)
         # Later batches may begin before the last row, and so have rows of this chunk.
-        overlapping = BatchBlob.objects.filter(
-            batch__job=job,
-            batch__seq__gt=blobs[-1].batch.seq,
-            batch__first_row__lte=last_row,
-        ).select_related("batch__job")
+        overlapping = all_blobs.filter(
+            batch__seq__gt=blobs[-1].batch.seq, batch__first_row__lte=last_row
+        )
         rows = sorted(
             row
             for blob in [*blobs, *overlapping]
@@ -52,10 +60,9 @@ def read_lines(
         after = last_row
 
 
-def _blobs(job: Job, after: int) -> list[BatchBlob]:
-    found = BatchBlob.objects.filter(batch__job=job, batch__last_row__gt=after)
-    ordered = found.select_related("batch__job").order_by("batch__seq")
-    return list(ordered[:BATCHES_PER_CHUNK])
+def _blobs(all_blobs: QuerySet[BatchBlob], after: int) -> list[BatchBlob]:
+    found = all_blobs.filter(batch__last_row__gt=after)
+    return list(found.order_by("batch__seq")[:BATCHES_PER_CHUNK])
 
 
 def _rows(blob: BatchBlob, complete: Complete) -> Iterator[SentRow]:

@@ -3,7 +3,6 @@
 A line of a page is JSON: {"action", "outcome", "id", "item", "at", "image", "began"}."""
 
 from collections.abc import Callable, Collection, Generator, Mapping
-from dataclasses import astuple
 from functools import partial
 
 from jobsui.jobs.enums import Action, Outcome
@@ -26,7 +25,9 @@ def read(
     """The rows after row `after`. Raises FileRefused if a batch cannot be read."""
     assert job.parent is not None  # noqa: S101  # An undo has one.
     line_of = partial(_line_of, fields=chosen_fields(job))
-    return sent_rows.read_lines(job.parent, after, line_of, chosen_rows(job))
+    return sent_rows.read_lines(
+        job.parent, after, line_of, chosen_rows(job), with_images=True
+    )
 
 
 def chosen_rows(undo: Job) -> RowRanges | None:
@@ -44,12 +45,7 @@ def chosen_fields(undo: Job) -> frozenset[str] | None:
 def _line_of(
     blob: BatchBlob, *, fields: Collection[str] | None
 ) -> Callable[[int, dict[str, Json]], dict[str, Json] | None]:
-    before = (
-        BatchImages.objects.filter(batch=blob.batch_id).first()
-        if blob.batch.job.undo_pruned_at is None
-        else None
-    )
-    found: Mapping[int, Image] = images.unpacked(before.images) if before else {}
+    found = _images_of(blob)
     started_at = blob.batch.job.started_at
     began = started_at.isoformat() if started_at else ""
 
@@ -57,9 +53,21 @@ def _line_of(
         image = found.get(index)
         if fields is not None and not _concerns(sent, image, fields):
             return None
-        return sent | {"image": astuple(image) if image else None, "began": began}
+        if sent["outcome"] == Outcome.UNCHANGED:
+            return sent | {"item": None, "image": None, "began": began}
+        old = images.as_list(image) if image else None
+        return sent | {"image": old, "began": began}
 
     return line
+
+
+def _images_of(blob: BatchBlob) -> Mapping[int, Image]:
+    if blob.batch.job.undo_pruned_at is not None:
+        return {}
+    try:
+        return images.unpacked(blob.batch.before.images)
+    except BatchImages.DoesNotExist:
+        return {}
 
 
 def _concerns(

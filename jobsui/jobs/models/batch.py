@@ -211,7 +211,12 @@ class BatchBlob(models.Model):
     @property
     def items(self) -> list[Any]:
         with _decoding():
-            return [json.loads(line) for line in self.lines]
+            lines = self.lines
+            # All at once, because that is faster.
+            items: list[Any] = json.loads(b"[%b]" % b",".join(lines))
+            if len(items) != len(lines):
+                raise ValueError("lines that are no items")
+            return items
 
     @property
     def row_numbers(self) -> list[int]:

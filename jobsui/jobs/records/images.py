@@ -5,18 +5,23 @@ in place of the list if there was no record."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import astuple
 
 from jobsui.jobs.models.batch import pack, unpack
 from jobsui.jobs.records.compare import Image
+from jobsui.zendesk.payloads import Json
 
 
 def packed(images: Mapping[int, Image | None]) -> bytes:
     """`images`: None if there was no record."""
     if not images:
         return b""
-    stored = {row: image and astuple(image) for row, image in images.items()}
+    stored = {row: image and as_list(image) for row, image in images.items()}
     return pack(json.dumps(stored).encode())
+
+
+def as_list(image: Image) -> list[Json]:
+    """Its members in their order, as they are stored."""
+    return [image.record_id, image.updated_at, image.updated_by, image.old]
 
 
 def unpacked(data: bytes | memoryview) -> dict[int, Image]:
