@@ -178,7 +178,7 @@ def test_history_still_tells_who_and_when(harness: Harness) -> None:
 
     gadget = CustomObject.objects.get(key="gadget")
     record_id = harness.records()["g-1"]["id"]
-    newest, _ = record_history.touches(gadget, record_id)
+    newest, _ = record_history.page(gadget, [record_id]).entries
 
     assert newest.job == job
     assert newest.row == 2

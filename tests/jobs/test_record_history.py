@@ -48,7 +48,7 @@ def compared(harness: Harness, job: Job) -> Job:
 def seen(custom_object: CustomObject, key: str) -> Seen:
     return [
         (touch.job.pk, touch.row, touch.result.outcome)
-        for touch in record_history.touches(custom_object, key)
+        for touch in record_history.page(custom_object, [key]).entries
     ]
 
 
@@ -74,7 +74,7 @@ def test_every_job_that_touched_a_record_is_found(harness: Harness) -> None:
         (made.pk, 9, Outcome.CREATED),
     ]
     assert seen(gadget, "g-999") == []
-    newest, change, creation = record_history.touches(gadget, record_id)
+    newest, change, creation = record_history.page(gadget, [record_id]).entries
     assert newest.image is not None
     assert newest.image.old["custom_object_fields.price"] == 99
     assert change.image is not None

@@ -48,13 +48,6 @@ class Touch:
     """What the record held before, if that is known."""
 
 
-def touches(custom_object: CustomObject, key: str) -> list[Touch]:
-    """The touches of the record with this ID or external ID, newest first. Each job that may
-    have touched it costs a few queries."""
-    keys = _all_keys(custom_object, [key])
-    return list(_touches(_places(custom_object, keys), keys))
-
-
 def page(
     custom_object: CustomObject,
     keys: Collection[str],
