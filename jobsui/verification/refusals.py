@@ -4,9 +4,9 @@ from jobsui.verification.account import body_of, permitted
 from jobsui.verification.first_job import PLAIN
 from jobsui.verification.questions import CannotAsk, Finding, Source, asks
 from jobsui.verification.reads import MALFORMED_RECORD, UNKNOWN_OBJECT, UNKNOWN_RECORD
-from jobsui.verification.results import JOBS, Writes
 from jobsui.verification.scratch import JobRun
 from jobsui.verification.wording import response_error, warning
+from jobsui.verification.writes import JOBS, Writes
 from jobsui.zendesk.custom_objects import API
 from jobsui.zendesk.payloads import Json
 

@@ -1,9 +1,9 @@
 """Questions about repeated requests and about keys that are used again."""
 
 from jobsui.verification.questions import CannotAsk, Finding, Source, asks
-from jobsui.verification.results import JOBS, RECORDS, Writes
 from jobsui.verification.scratch import NAME
 from jobsui.verification.wording import response_error
+from jobsui.verification.writes import JOBS, RECORDS, Writes
 from jobsui.zendesk.payloads import Verdict
 
 SAME_KEY_ITEMS = 30

@@ -4,16 +4,24 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobsui.verification import reads, refusals, repeats, results, values
+from jobsui.verification import (
+    reads,
+    refusals,
+    repeats,
+    results,
+    values,
+    written_records,
+)
 from jobsui.verification.account import Account
 from jobsui.verification.questions import Answer, Probe, Verdict, answer
 from jobsui.verification.reads import ObjectReads
-from jobsui.verification.results import Writes
 from jobsui.verification.scratch import Scratch
 from jobsui.verification.unasked import UNASKED
+from jobsui.verification.writes import Writes
 
 WRITE_PROBES = (
     *results.PROBES,
+    *written_records.PROBES,
     *values.PROBES,
     *refusals.PROBES,
     *repeats.PROBES,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from jobsui.text import counted
 from jobsui.verification.first_job import value_of
 from jobsui.verification.questions import CannotAsk, Finding, Source, asks
-from jobsui.verification.results import JOBS, RECORDS, Writes
 from jobsui.verification.scratch import SENT_DATE, JobRun, Scratch, sample
 from jobsui.verification.wording import date_form, item_error, listed, shape
+from jobsui.verification.writes import JOBS, RECORDS, Writes
 from jobsui.zendesk.payloads import Field, Json
 from jobsui.zendesk.payloads import Verdict as ItemVerdict
 
