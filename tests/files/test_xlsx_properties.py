@@ -16,8 +16,8 @@ from jobsui.files import xlsx
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import Head, Layout
 from jobsui.files.rows import rows_of
-from jobsui.files.xlsx.sheet import Budget, SheetReader, _PieceParser
-from jobsui.files.xlsx.strings import SharedStrings
+from jobsui.files.xlsx.piece_parser import PieceParser
+from jobsui.files.xlsx.raw_cells import by_patterns
 from tests.files.corpus.workbooks import (
     Book,
     Sheet,
@@ -110,21 +110,15 @@ def test_xlsx_texts_that_openpyxl_wrote_come_back(table: list[list[str]]) -> Non
 def test_xlsx_patterns_and_parser_agree_on_every_piece(table: list[list[str]]) -> None:
     piece = piece_of(table)
 
-    by_patterns = reader()._by_patterns(piece)
-
-    assert _as_rows(by_patterns) == _as_rows(_PieceParser(0).parse(piece))
+    assert _as_rows(by_patterns(piece)) == _as_rows(PieceParser(0).parse(piece))
 
 
 @pytest.mark.parametrize("cell", UNUSUAL)
 def test_xlsx_patterns_leave_unusual_cells_to_the_parser(cell: str) -> None:
     piece = piece_of([[number(1), cell], [number(2)]])
 
-    assert reader()._by_patterns(piece) is None
-    assert _as_rows(_PieceParser(0).parse(piece))[1][-1] in {"7", "ab"}
-
-
-def reader() -> SheetReader:
-    return SheetReader(iter(()), SharedStrings(()), [], Budget(1000))
+    assert by_patterns(piece) is None
+    assert _as_rows(PieceParser(0).parse(piece))[1][-1] in {"7", "ab"}
 
 
 def piece_of(table: list[list[str]]) -> bytes:

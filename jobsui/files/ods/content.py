@@ -12,7 +12,7 @@ from jobsui.files.errors import FileRefused
 from jobsui.files.layout import MAX_COLUMNS
 from jobsui.files.ods.values import Value, value_of
 from jobsui.files.xlsx.parts import xml_parser
-from jobsui.files.xlsx.sheet import LONG_CELL, MAX_ROWS, Budget, Cells, Reason
+from jobsui.files.xlsx.sheet_cells import LONG_CELL, MAX_ROWS, Budget, Cells, Reason
 from jobsui.files.xlsx.strings import KEPT_OF_LONG, MAX_CELL
 
 PIECE_CELLS = 50_000

@@ -10,7 +10,7 @@ from jobsui.files.layout import Detected, Head, Layout, Notice, Reading
 from jobsui.files.ods.content import Content, Row, Table, cells_of
 from jobsui.files.xlsx.grid import MAX_HEAD_ROWS, Grid, find_header, head_rows
 from jobsui.files.xlsx.parts import Package, Sheet
-from jobsui.files.xlsx.sheet import Budget, Cells
+from jobsui.files.xlsx.sheet_cells import Budget, Cells
 from jobsui.files.xlsx.workbook import (
     SHOWN,
     STORED,

@@ -11,7 +11,7 @@ from jobsui.files.errors import FileRefused
 from jobsui.files.xls.compound import DAMAGED
 from jobsui.files.xls.records import BOF, EOF, Globals, records, text_of
 from jobsui.files.xlsx.number_formats import GENERAL, Value, value_of
-from jobsui.files.xlsx.sheet import Budget, Cells
+from jobsui.files.xlsx.sheet_cells import Budget, Cells
 
 PIECE_CELLS = 50_000
 MAX_MEMO = 20_000

@@ -13,7 +13,7 @@ from jobsui.files.xls.records import Globals, SheetEntry, read_globals
 from jobsui.files.xls.sheet import SheetReader
 from jobsui.files.xlsx.grid import Grid, find_header, head_rows
 from jobsui.files.xlsx.parts import Sheet
-from jobsui.files.xlsx.sheet import Budget
+from jobsui.files.xlsx.sheet_cells import Budget
 from jobsui.files.xlsx.workbook import (
     SHOWN,
     STORED,

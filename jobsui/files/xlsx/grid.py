@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from jobsui.files.cells import Block, Column, Kind
 from jobsui.files.dialect import header_row
 from jobsui.files.layout import MAX_ODD_CELLS, Notice, OddCells
-from jobsui.files.xlsx.sheet import Cells, Reason
+from jobsui.files.xlsx.sheet_cells import Cells, Reason
 from jobsui.text import counted
 
 MAX_HEAD_ROWS = 50

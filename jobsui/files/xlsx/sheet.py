@@ -5,10 +5,9 @@ no size that the sheet states is believed. A piece that is written in an unusual
 through a parser, which is five times slower."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
-from xml.parsers import expat
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,24 +16,29 @@ from jobsui.files.cells import Kind
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import MAX_COLUMNS
 from jobsui.files.xlsx.number_formats import GENERAL, NumberFormat, Value, value_of
-from jobsui.files.xlsx.parts import xml_parser
+from jobsui.files.xlsx.piece_parser import PieceParser
 from jobsui.files.xlsx.plain_xml import plain_xml, prefix_of, without_prefix
-from jobsui.files.xlsx.strings import MAX_CELL, SharedStrings, decoded, text_array
+from jobsui.files.xlsx.raw_cells import RawCells, by_patterns, rows_with_doubles
+from jobsui.files.xlsx.sheet_cells import (
+    DOUBLE_CELL,
+    LONG_CELL,
+    LONG_ROW,
+    MAX_ROW_BYTES,
+    MAX_ROWS,
+    MISSING_TEXT,
+    Budget,
+    Cells,
+    Reason,
+)
+from jobsui.files.xlsx.strings import MAX_CELL, SharedStrings
 
 FIRST_PIECE_BYTES = 1 << 16
 """Small, so that the beginning of a sheet is known at once."""
 PIECE_BYTES = 2 << 20
-MAX_ROW_BYTES = 16 * 1024**2
-MAX_ROWS = 1_048_576
-MAX_SHEET_COLUMNS = 18_278
-"""Up to column ZZZ."""
-KEY_WIDTH = 1 << 20
 MAX_PORTION_BYTES = 64 * 1024**2
 """Of the texts of a piece, which may refer to one long string many times."""
 MAX_MEMO = 20_000
 MAX_TAG_BYTES = 1000
-MAX_DEPTH = 50
-"""Of elements inside of a row."""
 MAX_PREAMBLE_BYTES = 16 * 1024**2
 
 # No pattern looks beyond the next "<", so that none takes a time that is quadratic.
@@ -46,25 +50,6 @@ ROW = re.compile(rb"<row\b[^<>]*>")
 MERGED = re.compile(rb"<(?:[\w.-]{1,50}:)?mergeCell\b[^<>]*>")
 ROW_NUMBER = re.compile(rb'\br="([0-9]{1,7})"')
 LAST_MERGED_ROW = re.compile(rb'\bref="[A-Z]+[0-9]+:[A-Z]+([0-9]{1,7})"')
-REFERENCE = re.compile("([A-Za-z]{1,3})([0-9]+)")
-
-PLAIN_START = "<v>"
-PLAIN_END = "</v></c>"
-TAIL = r"\s*(?:</row>(?:\s*(?:<row [^>]*>|</row>))*\s*)?$"
-"""What may follow a cell, up to the next one."""
-CONTENT = (
-    r"^(?P<formula><f)?(?:(?: [^>]*)?(?:/>|>[^<]*</f>))?"
-    r"(?:<v/>|<is><t/></is>"
-    r'|(?:<v>|<v xml:space="preserve">|<is><t>|<is><t xml:space="preserve">)'
-    r"(?P<text>[^<]*)(?:</v>|</t></is>))?</c>"
-) + TAIL
-BETWEEN_ROWS = re.compile(r"(?:\s*(?:<row [^>]*>|</row>))*+\s*")
-"""A row without a number is left to the parser."""
-ATTRIBUTE = re.compile(r' (?:s="([0-9]{1,6})"|t="([A-Za-z]+)"|(?:cm|vm|ph)="[^"]*")')
-DIGITS = "0123456789"
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-COLUMN_LETTERS = re.compile("[A-Z]{1,3}")
-
 PLAIN_NUMBER = r"^(?:-?(?:0|[1-9][0-9]*)|-?(?:0|[1-9][0-9]{0,7})\.[0-9]{0,6}[1-9])?$"
 """A number that is its own text. Others have more digits than a spreadsheet shows, an
 exponent, or trailing zeros."""
@@ -79,115 +64,6 @@ KINDS = {
 }
 """By a cell's type. Others are TEXT."""
 MIDNIGHT = r"T00:00:00(?:\.0+)?Z?$"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a row cannot be read."""
-
-    code: str
-    reason: str
-    fix: str
-
-
-LONG_CELL = Reason(
-    "cell_length",
-    f"A cell has more than {MAX_CELL:,} characters.",
-    "Shorten its text.",
-)
-LONG_ROW = Reason(
-    "row_size",
-    f"The row has more than {MAX_ROW_BYTES >> 20} MB of text.",
-    "Shorten its texts.",
-)
-DOUBLE_CELL = Reason(
-    "double_cell",
-    "Two cells of the row are in the same column.",
-    "Open the workbook in a spreadsheet program, correct the row and save it.",
-)
-MISSING_TEXT = Reason(
-    "missing_text",
-    "A cell refers to a text that is not in the workbook.",
-    "Open the workbook in a spreadsheet program, correct the cell and save it.",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Cells of successive rows, those of a row together. Blank ones are left out."""
-
-    rows: pa.Int64Array
-    columns: pa.Int32Array
-    """0 for A."""
-    texts: pa.StringArray
-    kinds: pa.Int8Array
-    shown: pa.StringArray | None = None
-    """What a spreadsheet shows, where it is not the text; None: nowhere."""
-    odd: dict[int, Reason] = field(default_factory=dict)
-    """By row."""
-    hidden_rows: tuple[int, ...] = ()
-    far: dict[int, int] = field(default_factory=dict)
-    """Row -> how many cells it has beyond the last column that can be read."""
-
-    def filter(self, mask: pa.BooleanArray) -> "Cells":
-        """These cells only; `hidden_rows` and `far` stay with the others."""
-        return Cells(
-            self.rows.filter(mask),
-            self.columns.filter(mask),
-            self.texts.filter(mask),
-            self.kinds.filter(mask),
-            self.shown.filter(mask) if self.shown is not None else None,
-            self.odd,
-        )
-
-    def row(self, number: int) -> "Cells":
-        return self.filter(pc.equal(self.rows, number))
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """Cells as the XML has them."""
-
-    rows: pa.Int64Array
-    columns: pa.Int32Array
-    styles: pa.StringArray
-    types: pa.StringArray
-    formulas: pa.BooleanArray
-    texts: pa.StringArray
-    """Without escapes. The number of the text in a cell of type "s"."""
-
-    def filter(self, mask: pa.BooleanArray) -> "_Raw":
-        return self._with(lambda array: array.filter(mask))
-
-    def slice(self, start: int, end: int) -> "_Raw":
-        return self._with(lambda array: array.slice(start, end - start))
-
-    def _with(self, change: Callable[[pa.Array], pa.Array]) -> "_Raw":
-        return _Raw(
-            change(self.rows),
-            change(self.columns),
-            change(self.styles),
-            change(self.types),
-            change(self.formulas),
-            change(self.texts),
-        )
-
-
-@dataclass(slots=True)
-class Budget:
-    """How much text the cells of a workbook may have."""
-
-    max_bytes: int
-    bytes_read: int = 0
-
-    def add(self, count: int, row: int) -> None:
-        self.bytes_read += count
-        if self.bytes_read > self.max_bytes:
-            raise FileRefused(
-                f"Up to row {row:,} the cells have more than {self.max_bytes >> 20:,} MB "
-                "of text, far more than a file of this size usually has. Save the "
-                "sheet as CSV, or upload it in smaller parts."
-            )
 
 
 class SheetReader:
@@ -334,11 +210,11 @@ class SheetReader:
                     self.merged_rows.append(int(area[1]))
             rest = rest[end:][:MAX_ROW_BYTES]
 
-    def _raw(self, piece: bytes) -> _Raw:
-        raw = self._by_patterns(piece)
+    def _raw(self, piece: bytes) -> RawCells:
+        raw = by_patterns(piece)
         if raw is None:
-            raw = _PieceParser(self.rows_end).parse(piece)
-            self._reasons |= dict.fromkeys(_rows_with_doubles(raw), DOUBLE_CELL)
+            raw = PieceParser(self.rows_end).parse(piece)
+            self._reasons |= dict.fromkeys(rows_with_doubles(raw), DOUBLE_CELL)
         if len(raw.rows):
             last = pc.max(raw.rows).as_py()
             if last > MAX_ROWS:
@@ -349,26 +225,7 @@ class SheetReader:
             self.rows_end = max(last, self.rows_end)
         return raw
 
-    def _by_patterns(self, piece: bytes) -> _Raw | None:
-        """None for a piece that is written in an unusual way."""
-        try:
-            parts = pc.split_pattern(text_array(piece), '<c r="').values
-            fragments = parts[1:]
-            if not BETWEEN_ROWS.fullmatch(parts[0].as_py()):
-                return None
-            # Each is: A2" s="1" t="s"><v>0</v></c>
-            heads, bodies = _split(fragments, ">")
-            references, attributes = _split(heads, '"')
-            rows, columns = _positions(references)
-            styles, types, are_closed = _attributes(attributes)
-            texts, formulas = _contents(bodies, are_closed)
-        except (_Unusual, pa.ArrowInvalid):
-            return None
-        texts = decoded(texts, is_xml=True)
-        raw = _Raw(rows, columns, styles, types, formulas, texts)
-        return raw if _is_in_order(raw) else None
-
-    def _portions(self, raw: _Raw) -> Iterator[_Raw]:
+    def _portions(self, raw: RawCells) -> Iterator[RawCells]:
         """The cells, in portions whose texts fit into memory."""
         is_shared = pc.equal(raw.types, "s")
         if not pc.any(is_shared).as_py():
@@ -392,7 +249,7 @@ class SheetReader:
             size += length
         yield raw.slice(start, len(rows))
 
-    def _values(self, raw: _Raw) -> Cells:
+    def _values(self, raw: RawCells) -> Cells:
         texts = raw.texts
         odd = self._odd_rows(raw)
         kinds = _kinds(raw.types)
@@ -425,14 +282,14 @@ class SheetReader:
             odd,
         )
 
-    def _odd_rows(self, raw: _Raw) -> dict[int, Reason]:
+    def _odd_rows(self, raw: RawCells) -> dict[int, Reason]:
         """Of rows whose XML already says that they cannot be read."""
         if not self._reasons:
             return {}
         rows = set(pc.unique(raw.rows).to_pylist())
         return {row: self._reasons[row] for row in rows & self._reasons.keys()}
 
-    def _with_shared(self, raw: _Raw, odd: dict[int, Reason]) -> pa.StringArray:
+    def _with_shared(self, raw: RawCells, odd: dict[int, Reason]) -> pa.StringArray:
         """The texts, with shared ones in the place of their numbers."""
         is_shared = pc.equal(raw.types, "s")
         numbers = _text_numbers(raw, is_shared)
@@ -457,7 +314,7 @@ class SheetReader:
 
     def _with_formats(
         self,
-        raw: _Raw,
+        raw: RawCells,
         is_number: pa.BooleanArray,
         texts: pa.StringArray,
         kinds: pa.Int8Array,
@@ -504,7 +361,7 @@ class SheetReader:
         return value
 
     def _find_long_cells(
-        self, raw: _Raw, texts: pa.StringArray, odd: dict[int, Reason]
+        self, raw: RawCells, texts: pa.StringArray, odd: dict[int, Reason]
     ) -> None:
         lengths = pc.binary_length(texts)
         if (pc.max(lengths).as_py() or 0) > MAX_CELL:
@@ -513,175 +370,6 @@ class SheetReader:
                 odd[row] = LONG_CELL
         if len(lengths):
             self._budget.add(pc.sum(lengths).as_py(), raw.rows[-1].as_py())
-
-
-class _PieceParser:
-    """Reads the cells of a piece of any form."""
-
-    def __init__(self, rows_end: int) -> None:
-        self._rows_end = rows_end
-        self._row = rows_end
-        self._column = -1
-        self._rows: list[int] = []
-        self._columns: list[int] = []
-        self._styles: list[str] = []
-        self._types: list[str] = []
-        self._formulas: list[bool] = []
-        self._texts: list[str] = []
-        self._open: list[str] = []
-        self._runs: list[str] = []
-
-    def parse(self, piece: bytes) -> _Raw:
-        parser = xml_parser()
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
-        try:
-            parser.Parse(b"<x>" + piece + b"</x>", True)
-        except expat.ExpatError:
-            raise self._damaged() from None
-        texts = pa.array(self._texts, pa.string())
-        return _Raw(
-            pa.array(self._rows, pa.int64()),
-            pa.array(self._columns, pa.int32()),
-            pa.array(self._styles, pa.string()),
-            pa.array(self._types, pa.string()),
-            pa.array(self._formulas, pa.bool_()),
-            decoded(texts, is_xml=False),
-        )
-
-    def _damaged(self) -> FileRefused:
-        return FileRefused(
-            f"The sheet is damaged behind row {max(self._row, 1):,}. Open the workbook in "
-            "a spreadsheet program and save it again."
-        )
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        tag = name.rpartition(":")[2]
-        self._open.append(tag)
-        if len(self._open) > MAX_DEPTH:
-            raise self._damaged()
-        match tag:
-            case "row":
-                stated = attributes.get("r", "")
-                self._row = int(stated) if stated.isdecimal() else self._row + 1
-                self._column = -1
-            case "c":
-                self._start_cell(attributes)
-            case "f" if self._formulas:
-                self._formulas[-1] = True
-
-    def _start_cell(self, attributes: dict[str, str]) -> None:
-        self._column += 1
-        row = self._row
-        if reference := REFERENCE.fullmatch(attributes.get("r", "")):
-            self._column = _column_number(reference[1].upper())
-            row = int(reference[2])
-        if self._column >= MAX_SHEET_COLUMNS:
-            raise FileRefused(
-                f"Row {row:,} has more than {MAX_SHEET_COLUMNS:,} cells. Remove some, or "
-                "save the sheet as CSV."
-            )
-        # Rows beyond the last one are refused with their number.
-        self._rows.append(min(row, 2**40))
-        self._columns.append(self._column)
-        self._styles.append(attributes.get("s", ""))
-        self._types.append(attributes.get("t", ""))
-        self._formulas.append(False)
-        self._runs = []
-
-    def _text(self, text: str) -> None:
-        is_value = self._open[-1] in {"v", "t"} and "rPh" not in self._open
-        if is_value and "c" in self._open:
-            self._runs.append(text)
-
-    def _end(self, _: str) -> None:
-        if self._open.pop() == "c":
-            self._texts.append("".join(self._runs))
-
-
-class _Unusual(Exception):
-    """The patterns do not know this way of writing a cell."""
-
-
-def _split(texts: pa.StringArray, mark: str) -> tuple[pa.StringArray, pa.StringArray]:
-    """What is before and behind the first mark. Each text has one."""
-    parts = pc.split_pattern(texts, mark, max_splits=1)
-    return pc.list_element(parts, 0), pc.list_element(parts, 1)
-
-
-def _positions(references: pa.StringArray) -> tuple[pa.Int64Array, pa.Int32Array]:
-    """(row, column) of references such as A2."""
-    letters = pc.ascii_rtrim(references, DIGITS).dictionary_encode()
-    names = letters.dictionary.to_pylist()
-    if not all(map(COLUMN_LETTERS.fullmatch, names)):
-        raise _Unusual
-    columns = pa.array(map(_column_number, names), pa.int32())
-    digits = pc.ascii_ltrim(references, LETTERS)
-    if pc.all(pc.ascii_is_decimal(digits)).as_py() is False:
-        raise _Unusual
-    return digits.cast(pa.int64()), columns.take(letters.indices)
-
-
-def _attributes(
-    attributes: pa.StringArray,
-) -> tuple[pa.StringArray, pa.StringArray, pa.BooleanArray]:
-    """(style, type, whether the tag closes itself) by the attributes behind the reference,
-    of which there are few kinds."""
-    encoded = attributes.dictionary_encode()
-    styles = []
-    types = []
-    are_closed = []
-    for text in encoded.dictionary.to_pylist():
-        found = ATTRIBUTE.findall(text)
-        rest = ATTRIBUTE.sub("", text).strip()
-        if rest not in {"", "/"}:
-            raise _Unusual
-        styles.append("".join(style for style, _ in found))
-        types.append("".join(name for _, name in found))
-        are_closed.append(rest == "/")
-    places = encoded.indices
-    return (
-        pa.array(styles, pa.string()).take(places),
-        pa.array(types, pa.string()).take(places),
-        pa.array(are_closed, pa.bool_()).take(places),
-    )
-
-
-def _contents(
-    bodies: pa.StringArray, are_closed: pa.BooleanArray
-) -> tuple[pa.StringArray, pa.BooleanArray]:
-    """(text, whether there is a formula) by what follows the start tag."""
-    parts = pc.split_pattern(bodies, PLAIN_END, max_splits=1)
-    values = pc.list_element(parts, 0)
-    are_plain = pc.and_(
-        pc.starts_with(values, PLAIN_START), pc.equal(pc.list_value_length(parts), 2)
-    )
-    texts = pc.utf8_slice_codeunits(values, len(PLAIN_START))
-    formulas = pa.repeat(pa.scalar(False), len(texts))
-    if pc.all(are_plain).as_py() is False:
-        parts = parts.filter(are_plain)
-        _require_tails(bodies.filter(are_closed))
-        others = pc.invert(pc.or_(are_plain, are_closed))
-        found = pc.extract_regex(bodies.filter(others), CONTENT)
-        if found.null_count:
-            raise _Unusual
-        texts = pc.if_else(are_plain, texts, "")
-        other_texts = pc.struct_field(found, "text")
-        texts = pc.replace_with_mask(texts, others, other_texts)
-        have_formula = pc.not_equal(pc.struct_field(found, "formula"), "")
-        formulas = pc.replace_with_mask(formulas, others, have_formula)
-    _require_tails(pc.list_element(parts, 1))
-    if pc.any(pc.match_substring(texts, "<")).as_py():
-        raise _Unusual
-    return texts, formulas
-
-
-def _require_tails(tails: pa.StringArray) -> None:
-    written = tails.filter(pc.not_equal(tails, ""))
-    are_usual = pc.match_substring_regex(written, "^" + TAIL)
-    if pc.all(are_usual).as_py() is False:
-        raise _Unusual
 
 
 def _behind(row: int) -> str:
@@ -696,24 +384,11 @@ def _hidden_rows(piece: bytes) -> tuple[int, ...]:
     return tuple(int(number[1]) for number in numbers if number)
 
 
-def _filled_rows(raw: _Raw) -> dict[int, int]:
+def _filled_rows(raw: RawCells) -> dict[int, int]:
     """Row -> how many of its cells are not blank."""
     is_filled = pc.or_(raw.formulas, pc.not_equal(raw.texts, ""))
     counts = pc.value_counts(raw.rows.filter(is_filled))
     return {count["values"]: count["counts"] for count in counts.to_pylist()}
-
-
-def _rows_with_doubles(raw: _Raw) -> set[int]:
-    """Rows in which two cells are in the same place."""
-    counts = pc.value_counts(_keys(raw))
-    doubles = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
-    return {key // KEY_WIDTH for key in doubles.to_pylist()}
-
-
-def _keys(raw: _Raw) -> pa.Int64Array:
-    """One number for each place of a cell, in the order of places."""
-    starts = pc.multiply(raw.rows, pa.scalar(KEY_WIDTH, pa.int64()))
-    return pc.add(starts, raw.columns.cast(pa.int64()))
 
 
 def _kinds(types: pa.StringArray) -> pa.Int8Array:
@@ -723,20 +398,7 @@ def _kinds(types: pa.StringArray) -> pa.Int8Array:
     return kinds.take(encoded.indices)
 
 
-def _column_number(letters: str) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + ord(letter) - ord("A") + 1
-    return number - 1
-
-
-def _is_in_order(raw: _Raw) -> bool:
-    """Whether each cell is right of or below the one before."""
-    keys = _keys(raw)
-    return len(keys) < 2 or pc.all(pc.greater(keys[1:], keys[:-1])).as_py()
-
-
-def _text_numbers(raw: _Raw, is_shared: pa.BooleanArray) -> pa.Int32Array:
+def _text_numbers(raw: RawCells, is_shared: pa.BooleanArray) -> pa.Int32Array:
     """Null for a cell without a shared text."""
     has_number = pc.and_(is_shared, pc.not_equal(raw.texts, ""))
     numbers = pc.if_else(has_number, raw.texts, None)

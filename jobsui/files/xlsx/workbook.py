@@ -11,7 +11,8 @@ from jobsui.files.layout import MAX_COLUMNS, Detected, Head, Layout, Notice, Rea
 from jobsui.files.xlsx.grid import Grid, HeadRow, find_header, head_rows
 from jobsui.files.xlsx.number_formats import NumberFormat, formats_of
 from jobsui.files.xlsx.parts import Sheet, Workbook, elements
-from jobsui.files.xlsx.sheet import Budget, Cells, SheetReader
+from jobsui.files.xlsx.sheet import SheetReader
+from jobsui.files.xlsx.sheet_cells import Budget, Cells
 from jobsui.files.xlsx.strings import SharedStrings
 from jobsui.text import counted
 
