@@ -413,11 +413,11 @@ def test_unknown_list_of_users_is_no_warning(
 
 
 def test_names_beyond_those_looked_up_are_noticed(gadget: CustomObject) -> None:
-    names = [f"name:Eve {number}" for number in range(account_reads.MAX_NAMES + 1)]
+    names = [f"name:Eve {number}" for number in range(row_sample.MAX_NAMES + 1)]
 
     job = check(rows_with_owners(names), UPSERT, gadget)
 
-    assert job.rows_warned == account_reads.MAX_NAMES
+    assert job.rows_warned == row_sample.MAX_NAMES
     assert notices_of(job) == [
         "10 different values of Owner from all over the file were looked up in Zendesk, "
         "and the others were not."

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from jobsui.connections import proxy_reads
 from jobsui.connections.credentials import SignedClient
@@ -22,6 +21,7 @@ from jobsui.jobs.preparation.key_damage import diagnosis
 from jobsui.jobs.preparation.key_damage.diagnosis import MIN_KEYS
 from jobsui.jobs.preparation.key_damage.look_ups import LookUps
 from jobsui.jobs.preparation.key_damage.notices import KEY_LABELS
+from jobsui.jobs.preparation.row_sample import MAX_NAMES, RowSample
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.custom_objects import SHOWN_LISTS
@@ -35,17 +35,12 @@ from jobsui.zendesk.errors import (
 )
 from jobsui.zendesk.payloads import Field, Record
 
-if TYPE_CHECKING:
-    from jobsui.jobs.preparation.row_sample import RowSample
-
 PAGE_SIZE = 100
 MAX_SECONDS = 20.0
 """How long people wait for all of it."""
 CUSTOM_OBJECT = "zen:custom_object:"
 EXTERNAL_ID = "external_id:"
 NAME = "name:"
-MAX_NAMES = 10
-"""One request each."""
 NUMBER = re.compile("[1-9][0-9]{0,17}")
 """IDs of users, organizations and tickets."""
 
@@ -58,7 +53,7 @@ class _NotShown(Exception):
     """The connection is not allowed to read this. Carries the reason as a sentence."""
 
 
-def read(job: Job, sample: "RowSample", keep: Callable[[], object]) -> AccountFacts:
+def read(job: Job, sample: RowSample, keep: Callable[[], object]) -> AccountFacts:
     """The facts about these values, not saved yet. `keep` is called between the requests,
     and may raise an exception to stop."""
     reader = _Reader(job, sample, keep)
@@ -71,7 +66,7 @@ def read(job: Job, sample: "RowSample", keep: Callable[[], object]) -> AccountFa
 
 class _Reader:
     def __init__(
-        self, job: Job, sample: "RowSample", keep: Callable[[], object]
+        self, job: Job, sample: RowSample, keep: Callable[[], object]
     ) -> None:
         self.facts = AccountFacts(job=job)
         self._job = job

@@ -10,7 +10,6 @@ from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.field_targets import FIELD, schema_of
 from jobsui.jobs.models import Job
 from jobsui.jobs.preparation import key_sample
-from jobsui.jobs.preparation.account_reads import MAX_NAMES
 from jobsui.jobs.preparation.job_blocks import JobBlock
 from jobsui.jobs.preparation.row_warnings import (
     clears,
@@ -23,6 +22,8 @@ from jobsui.zendesk.payloads import Schema
 
 MAX_KEYS = 1000
 """At 100 a request."""
+MAX_NAMES = 10
+"""Each takes a request of its own."""
 MAX_REFERENCES = 200
 """Of each field that refers to other records."""
 MAX_ROWS_LOOKED_AT = 2000
