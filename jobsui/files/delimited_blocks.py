@@ -5,33 +5,29 @@ Import this module in workers only: pyarrow takes 46 MB."""
 
 import csv
 import io
-import re
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv as arrow_csv
 
 from jobsui.files import encoding as encodings
-from jobsui.files.cells import Block, Column, Kind, content_of
+from jobsui.files.cells import Block, content_of
+from jobsui.files.delimited_findings import Findings
 from jobsui.files.delimited_rules import SHORT_ROW, RowRules
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import MAX_COLUMNS, Notice, OddCells, Row
+from jobsui.files.line_ends import count_ends, end_alike, last_record_end
+from jobsui.files.plain_arrow import PlainArrow, plain_arrow, require_utf8
 from jobsui.files.records import MAX_CELL, Dialect, Record, Scanner
+from jobsui.files.row_blocks import OddRow, block_of, with_rows
 from jobsui.text import counted
 
 FIRST_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 21
 """Measured: half of it takes 7 % more time, twice as much 15 MB more memory."""
 MAX_RECORD_BYTES = 1 << 24
-MAX_SAMPLES = 5
 TAIL_BYTES = 4096
-BYTE_ORDER_MARK = "\ufeff".encode()
-LINE_ENDS = {"\r\n": "CR LF", "\n": "LF", "\r": "CR"}
-
-OddRow = tuple[int, OddCells]
 
 
 class BlockReader:
@@ -55,17 +51,14 @@ class BlockReader:
         self._max_bytes = block_bytes
         self._bytes = min(FIRST_BYTES, block_bytes)
         self._scanner = Scanner(dialect)
-        self._plain = _plain_arrow(dialect)
+        self._plain = plain_arrow(dialect)
         self._parse_width = rules.width
         self._checked_end = 0
         """Up to there, the quotation marks of the data are known to be well formed."""
         self._is_after_fault = False
         self._data = b""
         self._is_complete = False
-        self._mixed = _Counted()
-        self._merged = _Counted()
-        self._unpaired = _Counted()
-        self._short_rows = 0
+        self._findings = Findings(dialect, line_end)
         self._last_row = number - 1
         """That is not blank."""
         self._tail = b""
@@ -89,7 +82,7 @@ class BlockReader:
             self._tail = self._data[max(0, end - TAIL_BYTES) : end]
             self._data = self._data[end:]
             self._checked_end = 0
-            self._short_rows += _count_short(block, self._rules.width)
+            self._findings.add_short(block, self._rules.width)
             if len(block.numbers) or block.odd:
                 self._last_row = _last_row(block)
                 yield block
@@ -97,42 +90,7 @@ class BlockReader:
 
     def notices(self) -> Iterator[Notice]:
         """What was found in the blocks so far."""
-        if self._mixed.count:
-            yield Notice(
-                code="mixed_line_ends",
-                message=f"{counted(self._mixed.count, 'line')} with a line break other than "
-                f"most lines have ({LINE_ENDS[self._line_end]}).",
-                fix="Check that these rows are whole.",
-                count=self._mixed.count,
-                samples=tuple(self._mixed.samples),
-            )
-        if self._merged.count:
-            yield Notice(
-                code="merged_rows",
-                message=f"{counted(self._merged.count, 'cell')} with line breaks and "
-                "delimiters, perhaps several rows that a quotation mark has merged.",
-                fix="If they are, choose that quotation marks have no meaning.",
-                count=self._merged.count,
-                samples=tuple(self._merged.samples),
-            )
-        if self._unpaired.count:
-            yield Notice(
-                code="unpaired_quote",
-                message=f"{counted(self._unpaired.count, 'cell')} with an unpaired "
-                "quotation mark. The mark is sent as a part of the cell.",
-                fix="Check that these rows have the right cells in each column.",
-                count=self._unpaired.count,
-                samples=tuple(self._unpaired.samples),
-            )
-        if self._short_rows:
-            yield Notice(
-                code="short_rows",
-                message=f"{counted(self._short_rows, 'row')} ending before the last column, "
-                "as most rows do.",
-                fix="Check that their cells are in the right columns.",
-                count=self._short_rows,
-            )
-
+        yield from self._findings.notices()
         blank = self._number - 1 - self._last_row
         if blank and self._ends_with_delimiters():
             yield Notice(
@@ -199,7 +157,7 @@ class BlockReader:
         try:
             # Arrow itself would lose ragged rows with wrong bytes.
             if not piece.isascii():
-                _require_utf8(piece)
+                require_utf8(piece)
             if self._plain and (is_checked or self._plain.reads(piece)):
                 return self._arrow_block(self._plain, piece)
             if self._plain and len(piece) > FIRST_BYTES:
@@ -208,7 +166,7 @@ class BlockReader:
         except (csv.Error, UnicodeDecodeError, pa.ArrowInvalid):
             return None
 
-    def _arrow_block(self, plain: "_PlainArrow", piece: bytes) -> Block | None:
+    def _arrow_block(self, plain: PlainArrow, piece: bytes) -> Block | None:
         table, others = self._plain_table(plain, piece)
         count = table.num_rows + len(others)
         accepted: list[Row] = []
@@ -225,7 +183,7 @@ class BlockReader:
         numbers = _numbers(self._number, count, [index for index, _ in others])
         numbers, columns, wrong = self._sorted_out(numbers, columns)
         odd = sorted([*odd, *wrong], key=_first)
-        block = _with_rows(numbers, columns, accepted, self._rules.width, odd)
+        block = with_rows(numbers, columns, accepted, self._rules.width, odd)
         return self._accepted(block, piece, count)
 
     def _python_block(self, piece: bytes) -> Block | None:
@@ -239,9 +197,9 @@ class BlockReader:
                 odd.append((number, problem))
             elif any(cells):
                 rows.append((number, cells))
-        block = _block_of(rows, self._rules.width, odd)
+        block = block_of(rows, self._rules.width, odd)
         if accepted := self._accepted(block, piece, number + 1 - self._number):
-            self._count_unpaired(rows)
+            self._findings.add_unpaired(rows)
         return accepted
 
     def _accepted(self, block: Block, piece: bytes, count: int) -> Block | None:
@@ -253,19 +211,19 @@ class BlockReader:
         ]
         ended = count - (not piece.endswith((b"\n", b"\r")))
         unlike = 0
-        if not _end_alike(piece, broken, ended, self._line_end):
-            inside = sum(_count_ends(content, self._line_end) for content in broken)
-            unlike = ended - (_count_ends(piece, self._line_end) - inside)
+        if not end_alike(piece, broken, ended, self._line_end):
+            inside = sum(count_ends(content, self._line_end) for content in broken)
+            unlike = ended - (count_ends(piece, self._line_end) - inside)
         if unlike > 0:
             if block.odd:
                 return None
-            self._mixed.count += unlike
+            self._findings.mixed.count += unlike
         self._number += count
-        self._count_merged(block)
+        self._findings.add_merged(block)
         return block
 
     def _plain_table(
-        self, plain: "_PlainArrow", piece: bytes
+        self, plain: PlainArrow, piece: bytes
     ) -> tuple[pa.Table, list[tuple[int, str]]]:
         """The rows of the usual width, and (index from 1, text) of the others."""
         table, others = plain.parse(piece, self._parse_width)
@@ -339,8 +297,8 @@ class BlockReader:
         taken = len(self._data) - encodings.size_of(rest, self._rules.encoding)
         rows, odd = self._scanned_rows(records)
         self._number += len(records)
-        block = _block_of(rows, self._rules.width, odd)
-        self._count_merged(block)
+        block = block_of(rows, self._rules.width, odd)
+        self._findings.add_merged(block)
         return block, taken
 
     def _records(self, end: int) -> tuple[list[Record], str]:
@@ -367,12 +325,12 @@ class BlockReader:
             zip(records, problems, strict=True), self._number
         ):
             if record.line_end and record.line_end != self._line_end:
-                self._mixed.add(number, ", ".join(record.cells))
+                self._findings.mixed.add(number, ", ".join(record.cells))
             if problem:
                 odd.append((number, problem))
             elif any(record.cells):
                 rows.append((number, record.cells))
-        self._count_unpaired(rows)
+        self._findings.add_unpaired(rows)
         return rows, odd
 
     def _record_problem(self, record: Record) -> OddCells | None:
@@ -412,137 +370,6 @@ class BlockReader:
                     cells = records[part].cells
                     problems[part] = self._rules.cut_row(cells) if any(cells) else None
 
-    def _count_merged(self, block: Block) -> None:
-        for column in block.columns:
-            content = content_of(column.texts)
-            if b"\n" not in content and b"\r" not in content:
-                continue
-            if self._dialect.delimiter.encode() not in content:
-                continue
-            has_delimiter = pc.match_substring(column.texts, self._dialect.delimiter)
-            texts = column.texts.filter(has_delimiter)
-            numbers = block.numbers.filter(has_delimiter)
-            for index in _indexes(pc.match_substring_regex(texts, "[\r\n]")):
-                self._merged.add(numbers[index].as_py(), texts[index].as_py())
-
-    def _count_unpaired(self, rows: list[Row]) -> None:
-        quote = self._dialect.quote
-        for number, cells in rows:
-            for cell in cells:
-                if quote and cell.count(quote) % 2:
-                    self._unpaired.add(number, cell)
-
-
-class _Counted:
-    def __init__(self) -> None:
-        self.count = 0
-        self.samples: list[tuple[int, str]] = []
-
-    def add(self, number: int, text: str) -> None:
-        self.count += 1
-        if len(self.samples) < MAX_SAMPLES:
-            self.samples.append((number, text[:200]))
-
-
-class _PlainArrow:
-    """pyarrow's parser for one dialect, and which pieces it reads as `csv.reader` does."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        delimiter = re.escape(dialect.delimiter.encode())
-        quote = re.escape((dialect.quote or '"').encode())
-        # Each quotation mark begins or ends a cell, or is one of two inside.
-        self._well_formed = re.compile(
-            rb"(?:[^%(quote)b]*+(?<![^%(delimiter)b\r\n])%(quote)b"
-            rb"(?:[^%(quote)b]++|%(quote)b%(quote)b)*+%(quote)b"
-            rb"(?![^%(delimiter)b\r\n]))*+[^%(quote)b]*+"
-            % {b"quote": quote, b"delimiter": delimiter}
-        )
-
-    def reads(self, piece: bytes, end: int = sys.maxsize) -> bool:
-        """Whether Arrow reads the piece up to `end` as `csv.reader` does."""
-        # Arrow takes a zero width space at the beginning for a byte order mark.
-        if piece.startswith(BYTE_ORDER_MARK):
-            return False
-        quote = self._dialect.quote.encode()
-        has_quotes = bool(quote) and quote in piece
-        return not has_quotes or self._well_formed.fullmatch(piece, 0, end) is not None
-
-    def parse(
-        self, piece: bytes, width: int
-    ) -> tuple[pa.Table, list[arrow_csv.InvalidRow]]:
-        others: list[arrow_csv.InvalidRow] = []
-
-        def skip(row: arrow_csv.InvalidRow) -> str:
-            others.append(row)
-            return "skip"
-
-        names = [str(index) for index in range(width)]
-        table = arrow_csv.read_csv(
-            pa.BufferReader(piece),
-            # Threads make the other rows anonymous.
-            read_options=arrow_csv.ReadOptions(
-                use_threads=False, block_size=len(piece) + 1, column_names=names
-            ),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=self._dialect.delimiter,
-                quote_char=self._dialect.quote or False,
-                newlines_in_values=bool(self._dialect.quote),
-                ignore_empty_lines=False,
-                invalid_row_handler=skip,
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                check_utf8=False,
-                column_types=dict.fromkeys(names, pa.string()),
-                strings_can_be_null=False,
-                quoted_strings_can_be_null=False,
-                null_values=[],
-            ),
-        )
-        return table, others
-
-
-def _plain_arrow(dialect: Dialect) -> _PlainArrow | None:
-    is_plain = dialect.delimiter.isascii() and not dialect.escape
-    return _PlainArrow(dialect) if is_plain else None
-
-
-def last_record_end(data: bytes, quote: str, line_end: str) -> int:
-    """Where the last complete record ends if all quotation marks are well formed; 0 if
-    the data has no such end. Another record may begin behind it."""
-    for end in dict.fromkeys((line_end, "\n", "\r")):
-        if position := _last_even_end(data, quote.encode(), end.encode()):
-            return position
-    return 0
-
-
-def _last_even_end(data: bytes, quote: bytes, line_end: bytes) -> int:
-    stop = len(data)
-    quotes = data.count(quote) if quote else 0
-    while True:
-        if quotes % 2:
-            # Inside of a quoted cell, which may have millions of line ends.
-            stop = data.rfind(quote, 0, stop)
-            quotes -= 1
-        start = data.rfind(line_end, 0, stop)
-        if start < 0:
-            return 0
-        if quote:
-            quotes -= data.count(quote, start, stop)
-        after = start + len(line_end)
-        is_half = line_end == b"\r" and data[after : after + 1] in (b"", b"\n")
-        if quotes % 2 == 0 and not is_half:
-            return after
-        stop = start
-
-
-def _count_short(block: Block, width: int) -> int:
-    """How many rows end before the last column."""
-    if len(block.columns) < width:
-        return len(block.numbers)
-    kinds = block.columns[-1].kinds
-    return 0 if kinds is None else pc.sum(pc.equal(kinds, Kind.ABSENT)).as_py() or 0
-
 
 def _last_row(block: Block) -> int:
     """The highest number of a block with rows."""
@@ -550,34 +377,6 @@ def _last_row(block: Block) -> int:
     if len(block.numbers):
         numbers.append(block.numbers[-1].as_py())
     return max(numbers)
-
-
-def _require_utf8(data: bytes) -> None:
-    """Raises pa.ArrowInvalid. Several times as fast as to decode it."""
-    offsets = pa.array([0, len(data)], pa.int32()).buffers()[1]
-    buffers = [None, offsets, pa.py_buffer(data)]
-    pa.Array.from_buffers(pa.binary(), 1, buffers).cast(pa.string())
-
-
-def _end_alike(data: bytes, cells: list[bytes], count: int, line_end: str) -> bool:
-    """Whether `count` records are known to end in the same way. `cells` have the line ends
-    inside cells."""
-    if line_end == "\n":
-        return b"\r" not in data
-    if line_end == "\r":
-        return b"\n" not in data
-    return all(
-        data.count(sign) - sum(content.count(sign) for content in cells) == count
-        for sign in (b"\n", b"\r")
-    )
-
-
-def _count_ends(data: bytes, line_end: str) -> int:
-    both = data.count(b"\r\n") if b"\r" in data and b"\n" in data else 0
-    if line_end == "\r\n":
-        return both
-    sign = line_end.encode()
-    return data.count(sign) - both if sign in data else 0
 
 
 def _csv_reader(text: str, dialect: Dialect) -> Iterator[list[str]]:
@@ -614,51 +413,6 @@ def _all_blank(columns: list[pa.StringArray]) -> pa.BooleanArray | None:
 def _indexes(mask: pa.BooleanArray) -> list[int]:
     found: list[int] = pc.indices_nonzero(mask).to_pylist()
     return found
-
-
-def _with_rows(
-    numbers: pa.Int64Array,
-    columns: list[pa.StringArray],
-    rows: list[Row],
-    width: int,
-    odd: list[OddRow],
-) -> Block:
-    """A block of columns, and of further rows that belong between theirs."""
-    if not rows:
-        return Block(numbers, tuple(map(Column, columns)), tuple(odd))
-    more = _block_of(rows, width, [])
-    both = pa.concat_arrays([numbers, more.numbers])
-    order = pc.sort_indices(both)
-    missing = width - len(columns)
-    absent = pa.array([""] * len(numbers), pa.string())
-    padded = [*columns, *[absent] * missing]
-    merged = []
-    for index, (texts, other) in enumerate(zip(padded, more.columns, strict=True)):
-        kinds = None
-        if index >= len(columns) or other.kinds is not None:
-            kind = Kind.ABSENT if index >= len(columns) else Kind.TEXT
-            own = pa.array([kind] * len(numbers), pa.int8())
-            added = other.kinds
-            if added is None:
-                added = pa.array([Kind.TEXT] * len(rows), pa.int8())
-            kinds = pa.concat_arrays([own, added]).take(order)
-        merged.append(Column(pa.concat_arrays([texts, other.texts]).take(order), kinds))
-    return Block(both.take(order), tuple(merged), tuple(odd))
-
-
-def _block_of(rows: list[Row], width: int, odd: Iterable[OddRow]) -> Block:
-    numbers = pa.array([number for number, _ in rows], pa.int64())
-    columns = []
-    for index in range(width):
-        texts = [cells[index] if index < len(cells) else "" for _, cells in rows]
-        kinds = None
-        if any(len(cells) <= index for _, cells in rows):
-            kinds = pa.array(
-                [Kind.TEXT if index < len(cells) else Kind.ABSENT for _, cells in rows],
-                pa.int8(),
-            )
-        columns.append(Column(pa.array(texts, pa.string()), kinds))
-    return Block(numbers, tuple(columns), tuple(odd))
 
 
 def _first(row: OddRow) -> int:

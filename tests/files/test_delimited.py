@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobsui.files.delimited import read
-from jobsui.files.delimited_blocks import BlockReader, last_record_end
+from jobsui.files.delimited_blocks import BlockReader
 from jobsui.files.delimited_rules import RowRules
 from jobsui.files.encoding import UTF8, wrong_byte
 from jobsui.files.layout import Layout, OddCells, Row
+from jobsui.files.line_ends import last_record_end
 from jobsui.files.records import Dialect
 from jobsui.files.rows import rows_of
 
