@@ -18,6 +18,8 @@ from jobsui.jobs.enums import (
 )
 from jobsui.jobs.models import Batch, Job
 
+STOPPED = (JobState.CANCELLING, JobState.CANCELLED, JobState.FAILED)
+"""States in which rows are cancelled that were to be sent."""
 RATE_SECONDS = 60
 MIN_RATE_SECONDS = 1
 """A rate over less time would only be noise."""
@@ -37,6 +39,9 @@ class Progress:
     percent: int
     processed: int
     """Rows that have a result. Rows that a cancelled job never sent have none."""
+    left_out: int
+    """Rows that were not to be sent, because a person or program left them out. Of a job that
+    was cancelled or has failed they are among the cancelled rows."""
     in_flight: int
     """Batches that Zendesk has, or may have."""
     rows_in_flight: int
@@ -60,6 +65,7 @@ def progress(job: Job) -> Progress:
     return Progress(
         percent=percent(job),
         processed=processed(job),
+        left_out=left_out(job),
         in_flight=batches,
         rows_in_flight=rows,
         saved=job.succeeded - job.unchanged,
@@ -74,7 +80,11 @@ def progress(job: Job) -> Progress:
 
 def processed(job: Job) -> int:
     """How many rows have a result. Rows that were never sent have none."""
-    return job.settled - job.cancelled
+    return job.settled - job.cancelled + left_out(job)
+
+
+def left_out(job: Job) -> int:
+    return 0 if job.state in STOPPED else job.cancelled
 
 
 def percent(job: Job) -> int:

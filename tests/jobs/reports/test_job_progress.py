@@ -200,6 +200,16 @@ def test_percent_of_a_cancelled_job_counts_only_rows_with_a_result() -> None:
 
     assert shown.percent == 26
     assert shown.processed == 260
+    assert shown.left_out == 0
+
+
+def test_rows_left_out_are_done() -> None:
+    job = Job(state=JobState.COMPLETED, rows=1000, created=980, cancelled=20)
+
+    shown = job_progress.progress(job)
+
+    assert shown.percent == 100
+    assert shown.left_out == 20
 
 
 def test_rate_is_unknown_when_results_were_taken_back() -> None:
