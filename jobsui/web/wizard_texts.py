@@ -92,7 +92,7 @@ class Point:
 
 def reads(job: Job, preview: Preview) -> dict[str, str]:
     """What can be read right before each batch, and what it costs, for the LaunchForm."""
-    if not Action(job.action).key:
+    if not Action(job.action).key or not preview.sent:
         return {}
     batches = f"{counted(preview.batches, 'more request')}"
     if preview.is_compared:
@@ -213,10 +213,16 @@ def check_announcement(job: Job) -> str:
     return ""
 
 
-def summary(job: Job, number: int) -> str:
+def summary(job: Job, preview: Preview) -> str:
     """What launching the draft does, such as "Create 215 asset records"."""
-    records = counted(number, f"{job.object_key} record")
-    return SUMMARIES[Action(job.action)].format(records=records)
+    thing = f"{job.object_key} record"
+    changed = SUMMARIES[Action(job.action)].format(records=counted(preview.sent, thing))
+    if not preview.sent and not preview.deletes:
+        return f"Change no {thing}"
+    if Action(job.action).deletes or not preview.deletes:
+        return changed
+    others = f"{counted(preview.deletes, thing)} that only the account has"
+    return f"{changed}, and delete {others}" if preview.sent else f"Delete {others}"
 
 
 def launch_button(job: Job, preview: Preview) -> str:

@@ -382,7 +382,7 @@ def test_records_of_an_upsert_with_other_values_are_noticed(
     assert found["message"] == (
         f"{100 * existing // ROWS} % of the sampled external IDs exist in this account, but "
         "these records hold other values than the file. Equal: "
-        f"Owner in 0 of {existing}, Name in 0 of {existing}."
+        f"Name in 0 of {existing}, Owner in 0 of {existing}."
     )
 
 

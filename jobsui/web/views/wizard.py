@@ -382,7 +382,7 @@ def _review(
         "job": job,
         "form": form,
         "preview": preview,
-        "summary": wizard_texts.summary(job, preview.sent),
+        "summary": wizard_texts.summary(job, preview),
         "points": wizard_texts.points(
             job, is_compared=comparisons.finished(job) is not None
         ),

@@ -38,7 +38,8 @@ class Contents:
         Owner in 3 of 197"."""
         columns = self._columns(rows, records)
         telling = [name for name in columns if columns[name].varies]
-        telling.sort(key=lambda name: columns[name].count, reverse=True)
+        # Names first, because files change them least.
+        telling.sort(key=lambda name: (-columns[name].count, name != "name"))
         parts = [
             f"{self._label(name)} in {columns[name].equal:,} of {columns[name].count:,}"
             for name in telling[:MAX_FIGURES]
