@@ -142,6 +142,7 @@ SENTENCES: dict[EventKind, tuple[dict[str, Any], str]] = {
     EventKind.CHECK_STARTED: ({}, "Check started."),
     EventKind.CHECK_FAILED: (GONE, "Check failed. The file is gone."),
     EventKind.CHECK_CANCELLED: ({}, "Check cancelled."),
+    EventKind.NOT_WATCHED: (GONE, "Changes cannot be watched. The file is gone."),
     EventKind.CHECKED: (ROWS | {"invalid": 3}, "Checked 1,200 rows: 3 invalid."),
     EventKind.CORRECTED: (
         {"cells": 1, "row": 1200, "column": "price"},
