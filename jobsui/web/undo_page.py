@@ -9,7 +9,7 @@ from django.http import QueryDict
 
 from jobsui import paging
 from jobsui.jobs import retention
-from jobsui.jobs.control import comparisons
+from jobsui.jobs.control import comparisons, undo
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.live import undo_rows
 from jobsui.jobs.live.reasons import Reason
@@ -159,7 +159,7 @@ def effects(job: Job) -> list[str]:
 
 def cost(job: Job) -> str:
     """What it costs to plan the undo, as sentences."""
-    requests = comparisons.requests_for(job.succeeded)
+    requests = comparisons.requests_for(undo.undoable_rows(job))
     return (
         f"First Jobs UI reads the records, which takes {counted(requests, 'request')}, and "
         "shows what it would put back. Nothing changes before you launch the undo."

@@ -311,6 +311,35 @@ def test_lists_are_exact_after_somebody_has_edited_records(harness: Harness) -> 
     assert contents(harness) == edited
 
 
+def test_only_records_that_the_job_has_changed_are_read(harness: Harness) -> None:
+    harness.object()
+    harness.sandbox.add_records("gadget", list(map(record_of, gadgets(300))))
+    rows = gadgets(300)
+    for index in (5, 150, 295):
+        rows[index]["price"] = "9.25"
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    harness.sandbox.forget_requests()
+
+    draft = undo.create(job, by=None)
+    harness.task_queue.run_all()
+
+    draft.refresh_from_db()
+    assert draft.rows == 3
+    assert harness.sandbox.requests()["records-by-id"] == 1
+    assert lists(draft)["restored"] == {
+        row: (["custom_object_fields.price"], "") for row in (7, 152, 297)
+    }
+
+
+def test_job_that_has_changed_nothing_is_not_undone(harness: Harness) -> None:
+    harness.object()
+    make(harness, 2)
+    job = run(harness, gadgets(2), Action.UPSERT_BY_EXTERNAL_ID)
+
+    with pytest.raises(NotPossibleNow, match="has changed nothing"):
+        undo.create(job, by=None)
+
+
 def test_chosen_rows_are_undone(harness: Harness) -> None:
     harness.object()
     make(harness, 3)

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from jobsui.jobs.enums import OVER, Action, JobState, ParentRows, Purpose, ReadState
+from jobsui.jobs.enums import (
+    OVER,
+    Action,
+    JobState,
+    Outcome,
+    ParentRows,
+    Purpose,
+    ReadState,
+)
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.live import reads
@@ -71,7 +79,7 @@ def current(undo: Job) -> RecordRead | None:
 
 def undoable_rows(job: Job) -> int:
     """How many rows an undo would read; 0 if the job cannot be undone."""
-    return 0 if _obstacle(job) else job.succeeded
+    return 0 if _obstacle(job) else _changed_rows(job)
 
 
 def read_again(undo: Job, *, by: Actor) -> RecordRead:
@@ -159,7 +167,7 @@ def _require_undoable(job: Job) -> None:
 def _obstacle(job: Job) -> str:
     if job.state not in OVER:
         return "Only a job that has ended can be undone."
-    if not job.succeeded:
+    if not _changed_rows(job):
         return "The job has changed nothing that could be undone."
     if job.results_pruned_at or job.bodies_pruned_at:
         return (
@@ -167,3 +175,8 @@ def _obstacle(job: Job) -> str:
             "undone."
         )
     return ""
+
+
+def _changed_rows(job: Job) -> int:
+    """How many rows have changed a record."""
+    return job.succeeded - job.count(Outcome.UNCHANGED)

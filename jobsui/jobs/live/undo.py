@@ -93,8 +93,6 @@ def undone(
             return _updated(done, done.image, schema, record, claims, fields)
         case Outcome.CREATED_OR_UPDATED if done.image is None:
             return _impossible(NOT_KNOWN_IF_NEW, NO_IMAGE)
-        case Outcome.UNCHANGED:
-            return Undo(Verdict.SAME)
     return _impossible(NO_IMAGE)
 
 

@@ -22,7 +22,8 @@ CHANGING = frozenset({Outcome.UPDATED, Outcome.CREATED_OR_UPDATED})
 def read(
     job: Job, after: int, _keep_lease: Callable[[int], None]
 ) -> Generator[list[Chunk]]:
-    """The rows after row `after`. Raises FileRefused if a batch cannot be read."""
+    """The rows after row `after` that have changed a record. Raises FileRefused if a batch
+    cannot be read."""
     assert job.parent is not None  # noqa: S101  # An undo has one.
     line_of = partial(_line_of, fields=chosen_fields(job))
     return sent_rows.read_lines(
@@ -50,6 +51,8 @@ def _line_of(
     began = started_at.isoformat() if started_at else ""
 
     def line(index: int, sent: dict[str, Json]) -> dict[str, Json] | None:
+        if Outcome(sent["outcome"]) is Outcome.UNCHANGED:
+            return None
         image = found.get(index)
         if fields is not None and not _concerns(sent, image, fields):
             return None
