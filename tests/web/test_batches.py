@@ -5,8 +5,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobsui.jobs.enums import Action, BatchState, JobState
-from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job
+from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
+from jobsui.jobs.models import Attempt, Batch, BatchBlob, Job, RowResult
 from jobsui.jobs.models.batch import pack
 from tests.web import stages
 from tests.web.pages import visible
@@ -171,6 +171,16 @@ def test_batch_whose_rows_the_read_refused_was_not_split(operator: Client) -> No
 
     assert "refused a whole request" not in text
     assert "Body: all 100 items, of which 97 were sent" in text
+
+
+def test_batch_says_which_rows_were_left_out(operator: Client) -> None:
+    job = stages.settled(stages.ROWS, RowResult(Outcome.CANCELLED, "", "", "Left out."))
+    job.batches.update(attempts_made=0)
+
+    text = visible(operator.get(f"/jobs/{job.code}/batches/1/").text)
+
+    assert "1 of 2 rows unchanged, 0 failed, 1 left out (rows" in text
+    assert ": Left out." not in text
 
 
 def test_batch_shows_the_warnings_of_its_responses(operator: Client) -> None:

@@ -65,9 +65,7 @@ def read(job: Job, sample: RowSample, keep: Callable[[], object]) -> AccountFact
 
 
 class _Reader:
-    def __init__(
-        self, job: Job, sample: RowSample, keep: Callable[[], object]
-    ) -> None:
+    def __init__(self, job: Job, sample: RowSample, keep: Callable[[], object]) -> None:
         self.facts = AccountFacts(job=job)
         self._job = job
         self._action = Action(job.action)
