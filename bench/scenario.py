@@ -50,7 +50,7 @@ class Plan:
 def go(plan: Plan) -> None:
     """Run a plan, and report to the bench that started this process."""
     user, _ = User.objects.get_or_create(username="bench", is_superuser=True)
-    accounts = [_connection(**account) for account in plan.accounts]
+    accounts = [connection(**account) for account in plan.accounts]
     seconds: dict[str, float] = {}
     say(said="ready")
     with _timed(seconds, "upload"):
@@ -90,7 +90,7 @@ def _send(
     }
 
 
-def _connection(host: str, **fields: Any) -> Connection:
+def connection(host: str, **fields: Any) -> Connection:
     connection = Connection(
         name=f"Sandbox {host}",
         host=host,
@@ -114,7 +114,7 @@ def _upload(path: Path, user: User) -> File:
 
 def _wait_for_reading(files: Iterable[File]) -> None:
     for file in files:
-        _wait(partial(_is_other, file, FileState.READING))
+        wait(partial(is_other, file, FileState.READING))
         if file.state != FileState.READY:
             raise SystemExit(f"The file was refused: {file.error}")
 
@@ -136,7 +136,7 @@ def _check(jobs: Sequence[Job], user: User) -> None:
     for job in jobs:
         checker.start(job, by=user)
     for job in jobs:
-        _wait(partial(_is_other, job, JobState.CHECKING))
+        wait(partial(is_other, job, JobState.CHECKING))
         if job.state != JobState.READY:
             raise SystemExit(f"The check failed: {job.reason}")
 
@@ -150,15 +150,15 @@ def _launch(jobs: Sequence[Job], after: Sequence[float], user: User) -> None:
 
 def _wait_for_jobs(jobs: Sequence[Job], until: int | None, user: User) -> None:
     if until is not None:
-        _wait(partial(_is_over, jobs[until]))
+        wait(partial(is_over, jobs[until]))
         for job in jobs:
             _cancel(job, user)
     for job in jobs:
-        _wait(partial(_is_over, job))
+        wait(partial(is_over, job))
 
 
 def _cancel(job: Job, user: User) -> None:
-    if not _is_over(job):
+    if not is_over(job):
         # It may end just now.
         with suppress(NotPossibleNow):
             actions.cancel(job, by=user)
@@ -220,16 +220,16 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     seconds[name] = time.monotonic() - started
 
 
-def _is_over(job: Job) -> bool:
+def is_over(job: Job) -> bool:
     job.refresh_from_db()
     return job.is_over
 
 
-def _is_other(entry: File | Job, state: str) -> bool:
+def is_other(entry: File | Job, state: str) -> bool:
     entry.refresh_from_db()
     return entry.state != state
 
 
-def _wait(is_so: Callable[[], bool]) -> None:
+def wait(is_so: Callable[[], bool]) -> None:
     while not is_so():
         time.sleep(0.1)
