@@ -4,8 +4,8 @@ from django.http import QueryDict
 
 from jobsui import paging
 from jobsui.jobs.control import comparisons
+from jobsui.jobs.live import left_out
 from jobsui.jobs.models import RecordRead
-from jobsui.jobs.reports import compared_rows
 
 
 def save(data: QueryDict, read: RecordRead) -> None:
@@ -13,9 +13,9 @@ def save(data: QueryDict, read: RecordRead) -> None:
     NotPossibleNow."""
     shown = _rows(data, "shown")
     ticked = _rows(data, "row") & shown
-    left_out = compared_rows.left_out_rows(read, shown)
-    comparisons.leave_out(read, shown - ticked - left_out, is_left_out=True)
-    comparisons.leave_out(read, ticked & left_out, is_left_out=False)
+    unticked_before = left_out.among(read, shown)
+    comparisons.leave_out(read, shown - ticked - unticked_before, is_left_out=True)
+    comparisons.leave_out(read, ticked & unticked_before, is_left_out=False)
 
 
 def _rows(data: QueryDict, name: str) -> set[int]:

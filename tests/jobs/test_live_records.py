@@ -11,7 +11,7 @@ from jobsui.jobs import account_client, leases
 from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import pages, plan, reader
+from jobsui.jobs.live import left_out, pages, plan, reader
 from jobsui.jobs.models import BatchImages, Job, ReadPage, RecordRead
 from jobsui.jobs.preparation import checker, planner
 from jobsui.jobs.records import images, keyed_reads
@@ -322,7 +322,7 @@ def test_rows_stay_left_out_when_they_are_compared_again(harness: Harness) -> No
     comparisons.leave_out(compared(job), [103], is_left_out=False)
     last = compared(job)
 
-    assert compared_rows.left_out_rows(last, [2, 103, 301]) == {2, 301}
+    assert left_out.among(last, [2, 103, 301]) == {2, 301}
     assert compared_rows.planned_rows(last).left_out == 2
     assert last.left_out == {}
 
@@ -336,7 +336,7 @@ def test_other_rows_of_a_draft_are_not_left_out(harness: Harness) -> None:
 
     other = compared(job)
 
-    assert compared_rows.left_out_rows(other, [2]) == set()
+    assert left_out.among(other, [2]) == set()
 
 
 def test_rows_left_out_are_not_sent(harness: Harness) -> None:

@@ -2,11 +2,14 @@
 They stay left out when the records are read again."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from jobsui.jobs.enums import SENT
+from django.db.models import QuerySet
+
+from jobsui.jobs.enums import SENT, Verdict
 from jobsui.jobs.live import read_rows
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
@@ -25,12 +28,32 @@ def choose(read: RecordRead, rows: Iterable[int], *, is_left_out: bool) -> set[i
     return chosen
 
 
+def among(read: RecordRead, rows: Collection[int]) -> set[int]:
+    """Which of these rows are left out."""
+    if not rows:
+        return set()
+    blobs = _blobs(read).filter(
+        page__first_row__lte=max(rows), page__last_row__gte=min(rows)
+    )
+    stored = blobs.values_list("left_out", flat=True)
+    return {row for packed in stored for row in unpack_rows(packed)}.intersection(rows)
+
+
+def by_verdict(read: RecordRead) -> Counter[Verdict]:
+    """How many rows are left out, by their verdict."""
+    found = Counter[Verdict]()
+    stored = _blobs(read).values_list("left_out", "rows", "verdicts")
+    for left_out, rows, verdicts in stored.iterator(chunk_size=PAGES_PER_QUERY):
+        codes = dict(zip(unpack_rows(rows), bytes(verdicts), strict=True))
+        found.update(Verdict(codes[row]) for row in unpack_rows(left_out))
+    return found
+
+
 def kept_of(read: RecordRead) -> dict[str, Any]:
     """What is left out, as RecordRead has it: for the next read of the same rows."""
     rows = set(_rows(read.left_out))
     records = set(read.left_out.get("records", ()))
-    blobs = ReadPageBlob.objects.filter(page__read=read).exclude(left_out=b"")
-    for blob in blobs.iterator(chunk_size=PAGES_PER_QUERY):
+    for blob in _blobs(read).iterator(chunk_size=PAGES_PER_QUERY):
         left_out = unpack_rows(blob.left_out)
         if is_record_row(left_out[0]):
             ids = _record_ids(blob)
@@ -65,6 +88,11 @@ def _leave_out_records(read: RecordRead, records: set[str]) -> set[str]:
             left_out = _choose(page.blob, own, is_left_out=True)
             found.update(ids[row] for row in left_out)
     return found
+
+
+def _blobs(read: RecordRead) -> QuerySet[ReadPageBlob]:
+    """Of the pages with rows that are left out."""
+    return ReadPageBlob.objects.filter(page__read=read).exclude(left_out=b"")
 
 
 def _by_page(

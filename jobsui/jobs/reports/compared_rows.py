@@ -3,21 +3,19 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-from django.db.models import QuerySet
 
 from jobsui import paging
 from jobsui.files.safe import csv_line
 from jobsui.jobs import retention
 from jobsui.jobs.enums import SENT, Action, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import deletions
+from jobsui.jobs.live import deletions, left_out
 from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.mapping.options import Match, Options
-from jobsui.jobs.models import ReadPageBlob, RecordRead
-from jobsui.jobs.models.batch import MAX_BATCH_SIZE, unpack_rows
+from jobsui.jobs.models import RecordRead
+from jobsui.jobs.models.batch import MAX_BATCH_SIZE
 from jobsui.jobs.models.record_rows import is_record_row
 from jobsui.jobs.records.compare import FIELDS, key_of
 from jobsui.jobs.reports import read_pages, record_values
@@ -119,11 +117,7 @@ class PlannedRows:
 
 
 def planned_rows(read: RecordRead) -> PlannedRows:
-    counts = Counter(
-        {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
-    )
-    left_out = left_out_by_verdict(read)
-    counts.subtract(left_out)
+    counts, unsent = by_verdict(read)
     options = Options.from_json(read.job.options)
     if options.only_existing:
         counts[Verdict.MISSING] += counts.pop(Verdict.CREATE)
@@ -133,7 +127,7 @@ def planned_rows(read: RecordRead) -> PlannedRows:
     records = 0
     if deletions.found_by(read):
         records = counts.pop(Verdict.DELETE)
-        left_out.pop(Verdict.DELETE, 0)
+        unsent.pop(Verdict.DELETE, 0)
         if not options.match or not options.match.deletes:
             records = 0
     return PlannedRows(
@@ -144,10 +138,20 @@ def planned_rows(read: RecordRead) -> PlannedRows:
         same=counts[Verdict.SAME],
         missing=counts[Verdict.MISSING],
         ambiguous=counts[Verdict.AMBIGUOUS],
-        left_out=left_out.total(),
+        left_out=unsent.total(),
         left_alone=left_alone,
         records=records,
     )
+
+
+def by_verdict(read: RecordRead) -> tuple[Counter[Verdict], Counter[Verdict]]:
+    """How many rows have each verdict: those that are not left out, and those that are."""
+    counts = Counter(
+        {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
+    )
+    own = left_out.by_verdict(read)
+    counts.subtract(own)
+    return counts, own
 
 
 def _left_alone(match: Match | None) -> Iterator[Verdict]:
@@ -157,33 +161,6 @@ def _left_alone(match: Match | None) -> Iterator[Verdict]:
         yield Verdict.UNKNOWN
     if match and match.different == "leave":
         yield Verdict.CHANGE
-
-
-def left_out_rows(read: RecordRead, rows: Collection[int]) -> set[int]:
-    """Which of these rows a person has left out."""
-    if not rows:
-        return set()
-    blobs = _with_left_out(read).filter(
-        page__first_row__lte=max(rows), page__last_row__gte=min(rows)
-    )
-    stored = blobs.values_list("left_out", flat=True)
-    return {row for packed in stored for row in unpack_rows(packed)}.intersection(rows)
-
-
-def left_out_by_verdict(read: RecordRead) -> Counter[Verdict]:
-    """How many rows a person has left out, by their verdict."""
-    found = Counter[Verdict]()
-    stored = _with_left_out(read).values_list("left_out", "rows", "verdicts")
-    for left_out, rows, verdicts in stored.iterator(
-        chunk_size=read_pages.PAGES_PER_SEARCH
-    ):
-        codes = dict(zip(unpack_rows(rows), bytes(verdicts), strict=True))
-        found.update(Verdict(codes[row]) for row in unpack_rows(left_out))
-    return found
-
-
-def _with_left_out(read: RecordRead) -> QuerySet[ReadPageBlob]:
-    return ReadPageBlob.objects.filter(page__read=read).exclude(left_out=b"")
 
 
 def page(

@@ -1,6 +1,5 @@
 """What an undo puts back, keeps and cannot undo: in numbers, and row by row."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -65,11 +64,7 @@ class UndoneRow:
 
 def planned(read: RecordRead) -> UndoneRows:
     """What launching the undo would do."""
-    counts = Counter(
-        {verdict: read.counts.get(verdict.name.lower(), 0) for verdict in Verdict}
-    )
-    left_out = compared_rows.left_out_by_verdict(read)
-    counts.subtract(left_out)
+    counts, left_out = compared_rows.by_verdict(read)
     return UndoneRows(
         changes=counts[Verdict.CHANGE],
         creates=counts[Verdict.CREATE],
