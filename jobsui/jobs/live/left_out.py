@@ -20,8 +20,8 @@ PAGES_PER_QUERY = 50
 
 
 def choose(read: RecordRead, rows: Iterable[int], *, is_left_out: bool) -> set[int]:
-    """Leave these rows of a finished read out, or send them after all. Returns them without
-    those that would not be sent anyway, which are ignored. `rows` ascend."""
+    """Leave these rows of a finished read out, or send them after all. Rows that would not be
+    sent anyway are ignored. Returns the others. `rows`: in ascending order."""
     chosen = set()
     for page, own in _by_page(read, rows):
         chosen |= _choose(page.blob, own, is_left_out=is_left_out)
@@ -50,7 +50,7 @@ def by_verdict(read: RecordRead) -> Counter[Verdict]:
 
 
 def kept_of(read: RecordRead) -> dict[str, Any]:
-    """What is left out, as RecordRead has it: for the next read of the same rows."""
+    """What is left out, as `RecordRead.left_out` has it, for the next read of the same rows."""
     rows = set(_rows(read.left_out))
     records = set(read.left_out.get("records", ()))
     for blob in _blobs(read).iterator(chunk_size=PAGES_PER_QUERY):
@@ -78,7 +78,8 @@ def restore(read: RecordRead) -> None:
 
 
 def _leave_out_records(read: RecordRead, records: set[str]) -> set[str]:
-    """Records that only the account has: the list may number them otherwise now."""
+    """Leave out records that only the account has. They are found by their IDs, because a new
+    list may give them other row numbers."""
     found: set[str] = set()
     pages = read.pages.filter(first_row__gte=FIRST_RECORD_ROW).select_related("blob")
     for page in pages.iterator(chunk_size=PAGES_PER_QUERY):

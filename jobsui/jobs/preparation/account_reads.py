@@ -37,7 +37,7 @@ from jobsui.zendesk.payloads import Field, Record
 
 PAGE_SIZE = 100
 MAX_SECONDS = 20.0
-"""How long people wait for all of it."""
+"""How long all reads together may take, because a person waits for them."""
 CUSTOM_OBJECT = "zen:custom_object:"
 EXTERNAL_ID = "external_id:"
 NAME = "name:"
@@ -74,7 +74,7 @@ class _Reader:
         self._schema = schema_of(job)
         self._client: SignedClient | None = None
         self._existing_records: dict[str, Record] = {}
-        """By their keys, of the sample."""
+        """{key: record} of the sampled keys that exist."""
         self._started = time.monotonic()
 
     def note(self, code: str, message: str, fix: str = "", count: int = 0) -> None:
@@ -148,7 +148,7 @@ class _Reader:
 
     @property
     def _may_have_damaged_keys(self) -> bool:
-        """Whether records should exist, and few do, as far as is known."""
+        """Whether records should exist, but few do, as far as is known."""
         if self._action.key not in {"id", "external_id"}:
             return False
         if self._action.is_upsert:
@@ -174,8 +174,8 @@ class _Reader:
             self._note_deletions(found.unproven_share)
 
     def _note_deletions(self, share: float) -> None:
-        """How much of the object a file with nothing but keys would delete. `share`: of its
-        keys that have a record."""
+        """Say how many records of the object a file with only keys would delete. `share`: the share
+        of its keys that have a record."""
         records = round(self._sample.rows * share)
         total = self._call(
             partial(custom_objects.count_records, key=self._job.object_key)
@@ -276,7 +276,7 @@ class _Reader:
             )
 
     def _existing(self, field: Field, key: str, values: list[str]) -> set[str]:
-        """Those of the values that something has that the field may refer to. Raises
+        """Which of the values belong to something that the field may refer to. Raises
         _NotShown."""
         if field.target_type not in SHOWN_LISTS:
             records = self._records(field.target, key, values)
@@ -294,7 +294,7 @@ class _Reader:
         return {value for value in values if value.lower() in existing}
 
     def _records(self, object_key: str, key: str, values: list[str]) -> list[Record]:
-        """Those that have one of these keys."""
+        """The records that have one of these keys."""
         found: list[Record] = []
         for page in _pages(values, 1 if key == "name" else PAGE_SIZE):
             read = partial(_READS[key], key=object_key, values=page)

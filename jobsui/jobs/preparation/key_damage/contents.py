@@ -1,4 +1,4 @@
-"""Whether records hold what the rows have that they were found for."""
+"""Compares the values of rows with those of the records that were found for them."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ MAX_FIGURES = 3
 
 
 class Contents:
-    """Of the rows of one job."""
+    """Compares the rows of one job."""
 
     def __init__(self, job: Job) -> None:
         self._action = Action(job.action)
@@ -27,8 +27,8 @@ class Contents:
         records: Sequence[Record | None],
         without: Sequence[Record | None] = (),
     ) -> Agreement:
-        """`records`: one for each row, None if there is none. `without`: records of the rows
-        that prove nothing."""
+        """Whether the records are those that the rows mean. `records`: one for each row, None if
+        there is none. `without`: records of the rows that prove nothing."""
         return agreement(self._columns(rows, records, without).values())
 
     def figures(
@@ -52,7 +52,7 @@ class Contents:
         records: Sequence[Record | None],
         without: Sequence[Record | None] = (),
     ) -> dict[str, Compared]:
-        """By the names of the fields."""
+        """{name of a field: its values in rows and records}."""
         columns: dict[str, Compared] = {}
         for index, (row, record) in enumerate(zip(rows, records, strict=True)):
             if record is None or (without and without[index] is record):
@@ -81,7 +81,7 @@ class Contents:
 
 
 def _named_columns(columns: list[str], schema: Schema) -> dict[int, str]:
-    """{index of a column: the field that it is named like}, because a delete maps none."""
+    """{index of a column: the field with the same name}. Deletes need it: they map no fields."""
     offered = [
         target
         for target in targets(schema, Action.CREATE)

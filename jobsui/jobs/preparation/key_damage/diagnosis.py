@@ -19,19 +19,19 @@ from jobsui.jobs.preparation.sampled_rows import SampledRow, spread
 from jobsui.zendesk.custom_objects import PAGE_SIZE
 
 MIN_KEYS = 10
-"""Fewer say nothing."""
+"""Fewer keys prove nothing."""
 CONFIRMING_REQUESTS = 4
-"""Kept for the best two explanations."""
+"""Requests that are kept for the best two explanations."""
 MAX_CONFIRMED = 2
 SCREENED = 40
-"""The keys that each explanation is tried with at first."""
+"""With how many keys each explanation is tried at first."""
 MIN_SCREENED_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     notice: dict[str, Any] | None = None
-    """What is wrong with the keys."""
+    """What is wrong with the keys; None if nothing is."""
     unproven_share: float | None = None
     """The share of the keys that have a record, if a job would delete these records and
     nothing shows whether they are those that its file means."""
@@ -61,7 +61,7 @@ def diagnose(job: Job, rows: Sequence[SampledRow], look_ups: LookUps) -> Diagnos
 
 
 class _Search:
-    """For the reason why the keys of a sample have no record, or the wrong one."""
+    """Searches for the reason why the keys of a sample have no records, or wrong ones."""
 
     def __init__(self, job: Job, sample: Sample, look_ups: LookUps) -> None:
         self._job = job
@@ -71,19 +71,20 @@ class _Search:
         self._contents = Contents(job)
         self._notices = Notices(job, sample)
         self._doubtful: dict[Agreement, tuple[Explanation, int]] = {}
-        """The best explanation that finds records of another content, and the best one of
-        whose records nothing shows whether they are the same; and how many each finds."""
+        """{DISAGREES, UNKNOWN: (the best explanation whose records have these contents, how many
+        records it finds)}."""
 
     def contents(self) -> Agreement:
         """Whether the records that exist hold what the rows have."""
         return self._contents.agreement(self._sample.rows, self._sample.records)
 
     def contradicted(self) -> dict[str, Any] | None:
-        """Why the keys exist, but with other contents."""
+        """A notice about keys that exist with other contents."""
         return self._in_other_account(is_contradicted=True) or self._other_contents()
 
     def explained(self) -> dict[str, Any] | None:
-        """An explanation that finds many more records, which hold what the rows have."""
+        """A notice with an explanation that finds many more records, if these hold what the rows
+        have."""
         for explanation in self._screened():
             records = self._look_ups.records(explanation.key, explanation.values)
             after = count(records)
@@ -98,7 +99,7 @@ class _Search:
         return None
 
     def unexplained(self) -> dict[str, Any] | None:
-        """What can be said where nothing explains it."""
+        """A notice about keys that no explanation accounts for."""
         contents = self.contents()
         if contents is Agreement.AGREES:
             return None
@@ -119,7 +120,8 @@ class _Search:
         return notice or self._notices.not_in_account()
 
     def _other_contents(self) -> dict[str, Any] | None:
-        """Few records may be others by chance."""
+        """A notice if the records hold other values than the file. Few records may do so by
+        chance."""
         if self._sample.existing < MIN_KEYS:
             return None
         figures = self._contents.figures(self._sample.rows, self._sample.records)
@@ -140,8 +142,8 @@ class _Search:
         return self._notices.in_other_account(found, is_contradicted=is_contradicted)
 
     def _screened(self) -> list[Explanation]:
-        """The explanations that find most records of some rows that have none, the best
-        first."""
+        """The explanations that find the most records, best first. They are tried with some of the
+        rows that have none."""
         tried = self._to_try()
         for key in ("id", "external_id"):
             self._look_ups.look_up(
@@ -165,13 +167,13 @@ class _Search:
         return [explanation for _, explanation in best[:MAX_CONFIRMED]]
 
     def _to_try(self) -> list[tuple[Explanation, list[int]]]:
-        """The explanations that there are requests for, and the rows to try each with."""
+        """(explanation, indexes of the rows to try it with), as many as there are requests for."""
         found = []
         for explanation in Explanations(self._job, self._sample):
             changed = self._changed(explanation)
             if len(changed) >= MIN_REWRITTEN * len(self._sample.missing):
                 found.append((explanation, spread(changed, SCREENED)))
-        # Each of both keys may need a request that is not full.
+        # The last request for each of the two kinds of keys need not be full.
         requests = self._look_ups.requests_left - CONFIRMING_REQUESTS - 1
         return found[: max(0, requests) * PAGE_SIZE // SCREENED]
 

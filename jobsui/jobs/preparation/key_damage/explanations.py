@@ -13,7 +13,7 @@ from jobsui.jobs.preparation.key_damage.sample import Sample
 
 MAX_KEY_LENGTH = 255
 MIN_DISTINCT = 0.5
-"""Of the cells of a column that may have keys."""
+"""The share of different cells that a column with keys must have."""
 ULID = re.compile("[0-9A-HJKMNP-TV-Z]{26}")
 
 
@@ -24,15 +24,15 @@ class Explanation:
     values: Sequence[str]
     """The key of each row; "" for none."""
     words: str
-    """Behind "97 % would" or "97 %": "if padded to 8 digits"."""
+    """What follows "97 % would" or "97 %" in a sentence, such as "if padded to 8 digits"."""
     rule: Rule | None = None
-    """The rule that rewrites the keys."""
+    """The rule that rewrites the keys; None if they are not rewritten."""
     column: str = ""
-    """Another column that has the keys."""
+    """The other column that has the keys; "" if it is no other column."""
 
 
 class Explanations:
-    """Of the keys of a sample, the most likely ones first."""
+    """The explanations for the keys of a sample, most likely ones first."""
 
     def __init__(self, job: Job, sample: Sample) -> None:
         self._job = job

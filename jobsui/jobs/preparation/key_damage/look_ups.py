@@ -13,7 +13,7 @@ type LookUpElsewhere = Callable[[Connection, str, Sequence[str]], list[Record] |
 """The same in another account, or None if it does not answer."""
 
 MAX_REQUESTS = 25
-"""In all accounts together."""
+"""How many requests a diagnosis may make, in all accounts together."""
 
 
 class LookUps:
@@ -29,7 +29,7 @@ class LookUps:
         self._records: dict[tuple[str, str], Record | None] = {}
         """{(key, value): the record that has it in the account of the connection}."""
         self.requests = 0
-        """Made so far, with those of `add_known`."""
+        """How many were made so far, including those of `add_known`."""
 
     @property
     def requests_left(self) -> int:
@@ -38,14 +38,14 @@ class LookUps:
     def add_known(
         self, key: str, values: Iterable[str], records: Mapping[str, Record]
     ) -> None:
-        """Values that were looked up before, and those of them that have a record."""
+        """Add values that were looked up before. `records`: those that were found, by value."""
         looked_up = list(values)
         self.requests += -(-len(looked_up) // PAGE_SIZE)
         for value in looked_up:
             self._records[key, value] = records.get(value)
 
     def look_up(self, key: str, values: Iterable[str]) -> None:
-        """Reads those that are not known, as far as requests are left."""
+        """Read the records of values that are not known yet, as far as requests are left."""
         unknown = [
             value
             for value in dict.fromkeys(values)
@@ -64,7 +64,7 @@ class LookUps:
         return self._records.get((key, value))
 
     def records(self, key: str, values: Iterable[str]) -> list[Record | None]:
-        """Looks them up, and gives the record of each value."""
+        """Look the values up. Returns the record of each value."""
         wanted = list(values)
         self.look_up(key, wanted)
         return [self.record(key, value) for value in wanted]
@@ -72,8 +72,7 @@ class LookUps:
     def records_elsewhere(
         self, connection: Connection, key: str, page: Sequence[str]
     ) -> dict[str, Record]:
-        """Those of another account by their keys, in one request. Empty if it does not
-        answer."""
+        """{key: record} of another account, read in one request. Empty if it does not answer."""
         self.requests += 1
         return by_key(self._look_up_elsewhere(connection, key, page) or (), key)
 

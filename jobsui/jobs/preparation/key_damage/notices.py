@@ -12,7 +12,7 @@ from jobsui.zendesk.payloads import Record
 
 MAX_EXAMPLES = 10
 PROBABLY_OTHER = 0.5
-"""With fewer of its keys in the account, a file is probably not meant for it."""
+"""If a smaller share of its keys exists in the account, a file is probably not meant for it."""
 ANOTHER_ACCOUNT = (
     "The file may be meant for another account. Check connection, object and keys."
 )
@@ -97,8 +97,8 @@ class Notices:
         )
 
     def other_contents(self, figures: str) -> dict[str, Any]:
-        """The keys exist, of records that hold other values. `figures`: of Contents. A file of
-        an upsert may be meant to change all of them."""
+        """The keys exist, but their records hold other values. `figures`: those of Contents. A
+        file for an upsert may be meant to change all values."""
         fix = ANOTHER_ACCOUNT
         code = "keys_not_in_account"
         if self._action.is_upsert:
@@ -112,7 +112,7 @@ class Notices:
         )
 
     def not_in_account(self) -> dict[str, Any] | None:
-        """None if few records need to exist, or enough do."""
+        """None if the records need not exist, or if enough of them do."""
         is_usual = self._action.is_upsert
         if is_usual or self._sample.existing >= PROBABLY_OTHER * self._sample.size:
             return None

@@ -23,7 +23,7 @@ class OtherAccount:
     existing: int
     """How many keys have a record there."""
     looked_up: int
-    """Of how many."""
+    """How many keys were looked up there."""
 
 
 def find(
@@ -34,8 +34,8 @@ def find(
     *,
     is_contradicted: bool = False,
 ) -> OtherAccount | None:
-    """The first account that fits clearly better. `is_contradicted`: the keys exist in the
-    account of the job, too, with other values. Then only the values decide."""
+    """The first account that clearly fits better. `is_contradicted`: the keys also exist in the
+    account of the job, but with other values. Then only the values decide."""
     key = Action(job.action).key
     keys = spread([row.key for row in sample.rows], PAGE_SIZE)
     page = next(iter(look_ups.pages(keys)))
@@ -60,7 +60,7 @@ def find(
 
 
 def _other_connections(job: Job) -> Sequence[Connection]:
-    """Of other accounts with an object of this key, one for each account."""
+    """The connections to other accounts with an object of this key, one for each account."""
     objects = CustomObject.objects.filter(key=job.object_key, gone=False)
     others = objects.exclude(connection__host=job.connection.host)
     by_host = {

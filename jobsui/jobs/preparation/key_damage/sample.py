@@ -23,7 +23,7 @@ class Sample:
 
     @property
     def share(self) -> float:
-        """Of the rows that have a record."""
+        """The share of rows that have a record."""
         return self.existing / self.size
 
     @property
