@@ -372,8 +372,9 @@ def long_list(characters: int) -> str:
     assumed="Yes.",
     source=Source.OPEN,
     request="GET /api/v2/incremental/custom_objects/{object}/cursor",
-    depends="No job and no check needs it. Only the export shows with few requests what "
-    "others changed or deleted in the meantime.",
+    depends="A watched job finds by it the records that others change while it is sent. "
+    "Without it, the records of each batch are read before. Making the account match a file "
+    "adds by it what changed while the records were listed.",
 )
 def export(reads: ObjectReads) -> Finding:
     response = ask_export(reads.account, reads.key)

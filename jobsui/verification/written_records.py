@@ -233,8 +233,8 @@ class Chain:
     assumed="Yes.",
     source=Source.OPEN,
     request="GET /api/v2/incremental/custom_objects/{object}/cursor",
-    depends="What the export lacks at first comes with a later page. Jobs UI reads "
-    "records themselves before it relies on them.",
+    depends="What the export lacks at first comes with a later page. For that long, a watched "
+    "job does not see a change. All other jobs read the records themselves.",
 )
 def export_lag(writes: Writes) -> Finding:
     scratch = writes.first.scratch
