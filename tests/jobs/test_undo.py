@@ -99,24 +99,6 @@ def test_update_is_undone(harness: Harness) -> None:
     assert undone.counts["updated"] == 2
 
 
-def test_records_of_rows_that_changed_nothing_are_not_read(harness: Harness) -> None:
-    harness.object()
-    make(harness, 250)
-    rows = gadgets(250)
-    rows[120]["price"] = "7"
-    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
-    harness.sandbox.forget_requests()
-
-    undone = undo.create(job, by=None)
-    harness.task_queue.run_all()
-
-    read = current(undone)
-    assert read.counts == {"same": 249, "change": 1}
-    assert harness.sandbox.requests() == {"records-by-id": 1}
-    finish(harness, undone)
-    assert contents(harness)["g-121"][1]["price"] == 121.5
-
-
 def test_value_changed_since_is_kept(harness: Harness) -> None:
     harness.object()
     make(harness, 2)
@@ -225,6 +207,46 @@ def test_claim_of_a_later_job_ends_with_its_undo(harness: Harness) -> None:
     undo_of(harness, first)
 
     assert contents(harness) == before
+
+
+def test_claim_of_what_a_later_job_found_ends_with_its_undo(harness: Harness) -> None:
+    """Its row for the record changed nothing, so it is no row of its undo."""
+    harness.object()
+    make(harness, 2)
+    before = contents(harness)
+    first = run(
+        harness, [{"external_id": "g-1", "price": "100"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    later = [
+        {"external_id": "g-1", "price": "100"},
+        {"external_id": "g-2", "price": "200"},
+    ]
+    second = run(harness, later, Action.UPSERT_BY_EXTERNAL_ID)
+
+    undo_of(harness, second)
+    undo_of(harness, first)
+
+    assert contents(harness) == before
+
+
+def test_claim_of_what_a_later_job_found_returns_with_a_second_undo(
+    harness: Harness,
+) -> None:
+    harness.object()
+    make(harness, 2)
+    first = run(
+        harness, [{"external_id": "g-1", "price": "100"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    later = [
+        {"external_id": "g-1", "price": "100"},
+        {"external_id": "g-2", "price": "200"},
+    ]
+    second = run(harness, later, Action.UPSERT_BY_EXTERNAL_ID)
+    undo_of(harness, undo_of(harness, second))
+
+    undo_of(harness, first)
+
+    assert contents(harness)["g-1"][1]["price"] == 100
 
 
 type Listed = dict[int, tuple[list[str], str]]

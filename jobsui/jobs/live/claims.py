@@ -11,10 +11,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from jobsui.jobs.enums import SUCCEEDED, Action, ParentRows
+from jobsui.jobs.enums import SUCCEEDED, Action, JobState, Outcome, ParentRows
 from jobsui.jobs.ledger.unreadable import stored_results
 from jobsui.jobs.live import new_ids
+from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.mapping.field_targets import FIELD, api_name
+from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS
 from jobsui.jobs.models import Batch, BatchBlob, Job, RecordHistory
 from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.single_hash import hash_of
@@ -71,8 +73,16 @@ class LaterJobs:
         }
         found: defaultdict[str, Claims] = defaultdict(Claims)
         for job in self.jobs:
-            for record_id, batch, item in self._history_of(job).touches(first_ids):
-                _apply(found[first_ids[record_id]], job, batch, item)
+            for touch in self._history_of(job).touches(first_ids):
+                names = _names(job, touch.batch, touch.item)
+                _apply(found[first_ids[touch.record_id]], job, names)
+            original = _original(job)
+            if original and job.state == JobState.COMPLETED:
+                for touch in self._history_of(original).touches(first_ids):
+                    if _is_undone_without_row(touch, job):
+                        names = _names(original, touch.batch, touch.item)
+                        names &= _chosen_fields(job) or names
+                        _apply(found[first_ids[touch.record_id]], job, names)
         return dict(found)
 
     def _history_of(self, job: Job) -> "_History":
@@ -82,8 +92,37 @@ class LaterJobs:
         return self._histories[job.pk]
 
 
-def _apply(claims: Claims, job: Job, batch: Batch, item: Any) -> None:
-    names = _names(job, batch, item)
+@dataclass(frozen=True, slots=True)
+class _Touch:
+    """A row that concerns a record."""
+
+    record_id: str
+    row: int
+    outcome: Outcome
+    batch: Batch
+    item: Any
+
+
+def _original(job: Job) -> Job | None:
+    """The job that an undo, or the undo of an undo, is about; None: it is no undo."""
+    undone = job.parent if job.parent_rows == ParentRows.UNDONE else None
+    return (_original(undone) or undone) if undone else None
+
+
+def _is_undone_without_row(touch: _Touch, undo: Job) -> bool:
+    """Whether an undo has no row for a row of its job, because that has changed nothing. The
+    claim ends all the same."""
+    rows = undo.options.get(UNDO_ROWS)
+    is_chosen = rows is None or touch.row in RowRanges.from_json(rows)
+    return touch.outcome is Outcome.UNCHANGED and is_chosen
+
+
+def _chosen_fields(undo: Job) -> set[str]:
+    """Empty: all."""
+    return set(undo.options.get(UNDO_FIELDS, ()))
+
+
+def _apply(claims: Claims, job: Job, names: Collection[str]) -> None:
     is_undo = job.parent_rows == ParentRows.UNDONE
     undone = job.parent if is_undo else None
     is_second_undo = undone is not None and undone.parent_rows == ParentRows.UNDONE
@@ -131,8 +170,8 @@ class _History:
             self._first.append(first)
             self._last.append(last)
 
-    def touches(self, record_ids: Iterable[str]) -> Iterator[tuple[str, Batch, Any]]:
-        """(record ID, batch, item) of the rows that concern these records."""
+    def touches(self, record_ids: Iterable[str]) -> Iterator[_Touch]:
+        """The rows that concern these records."""
         record_of = self._record_of(record_ids)
         searched: set[int] = set()
         found: set[int] = set()
@@ -143,10 +182,10 @@ class _History:
                 if batch.pk in searched:
                     continue
                 searched.add(batch.pk)
-                for number, record_id, item in _succeeded(batch):
-                    found.add(number)
-                    if record_of.get(number) == record_id:
-                        yield record_id, batch, item
+                for touch in _succeeded(batch):
+                    found.add(touch.row)
+                    if record_of.get(touch.row) == touch.record_id:
+                        yield touch
 
     def _record_of(self, record_ids: Iterable[str]) -> dict[int, str]:
         """{row: the ID of the record that it may concern}. Other IDs may have the same
@@ -177,14 +216,14 @@ class _History:
         return batches.filter(job=self._job).select_related("job")
 
 
-def _succeeded(batch: Batch) -> Iterator[tuple[int, str, Any]]:
-    """(row, record ID, item) of the rows of a batch that have succeeded."""
+def _succeeded(batch: Batch) -> Iterator[_Touch]:
+    """The rows of a batch that have succeeded."""
     blob = BatchBlob.objects.select_related("batch__job").get(batch=batch)
     items = _items(blob)
     for index, (row, result) in enumerate(stored_results(blob)):
         if result is not None and result.outcome in SUCCEEDED:
             item = items[index] if index < len(items) else None
-            yield row, result.record_id, item
+            yield _Touch(result.record_id, row, result.outcome, batch, item)
 
 
 def _items(blob: BatchBlob) -> list[Any]:

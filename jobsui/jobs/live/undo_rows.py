@@ -56,8 +56,6 @@ def _line_of(
         image = found.get(index)
         if fields is not None and not _concerns(sent, image, fields):
             return None
-        if sent["outcome"] == Outcome.UNCHANGED:
-            return sent | {"item": None, "image": None, "began": began}
         old = images.as_list(image) if image else None
         return sent | {"image": old, "began": began}
 
