@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from jobsui.jobs.control import account_match, actions, comparisons, retries, undo
+from jobsui.jobs.control import (
+    account_match,
+    actions,
+    comparisons,
+    proofs,
+    retries,
+    undo,
+)
 from jobsui.jobs.delivery.prior_reads import NOT_DELETED
 from jobsui.jobs.enums import Action, JobState, ListingState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
@@ -129,11 +136,28 @@ def test_deleted_records_come_back_with_an_undo(harness: Harness) -> None:
     assert back.counts["created"] == 1
     assert after.keys() == before.keys()
     assert after["g-3"]["custom_object_fields"] == before["g-3"]["custom_object_fields"]
-    assert [row["_outcome"] for row in harness.results(back)] == [
-        "unchanged",
-        "unchanged",
-        "created",
-    ]
+    assert [row["_outcome"] for row in harness.results(back)] == ["created"]
+
+
+def test_more_deleted_records_than_a_page_has_come_back(harness: Harness) -> None:
+    with_records(harness, 130)
+    before = harness.records()
+    job = harness.checked(gadgets(2), UPSERT)
+    compared(harness, job)
+    job = launched(harness, job)
+    harness.task_queue.run_all()
+    assert harness.records().keys() == {"g-1", "g-2"}
+    proof = proofs.start(job, by=None)
+    harness.task_queue.run_all()
+
+    back = undo.create(job, by=None)
+    harness.task_queue.run_all()
+    back = launched(harness, back)
+
+    proof.refresh_from_db()
+    assert proof.counts == {"exact": 130}
+    assert back.counts["created"] == 128
+    assert harness.records().keys() == before.keys()
 
 
 def test_nothing_is_deleted_unless_it_is_chosen(harness: Harness) -> None:

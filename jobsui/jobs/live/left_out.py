@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from jobsui.jobs.enums import SENT, Verdict
+from jobsui.jobs.enums import SENT, Purpose, Verdict
 from jobsui.jobs.live import read_rows
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import ReadPage, ReadPageBlob, RecordRead
@@ -55,7 +55,7 @@ def kept_of(read: RecordRead) -> dict[str, Any]:
     records = set(read.left_out.get("records", ()))
     for blob in _blobs(read).iterator(chunk_size=PAGES_PER_QUERY):
         left_out = unpack_rows(blob.left_out)
-        if is_record_row(left_out[0]):
+        if read.purpose == Purpose.COMPARE and is_record_row(left_out[0]):
             ids = _record_ids(blob)
             records.update(ids[row] for row in left_out)
         else:

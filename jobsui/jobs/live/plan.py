@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
-from jobsui.jobs.enums import Action, Outcome, ParentRows, Verdict
+from jobsui.jobs.enums import Action, Outcome, ParentRows, Purpose, Verdict
 from jobsui.jobs.live import read_rows, stored_problems
 from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.mapping.options import Match, Options
@@ -53,8 +53,11 @@ def source_of(
         job: Job, after: int, _keep_lease: Callable[[int], None]
     ) -> Generator[list[Chunk]]:
         shared = list(job.overlaps_with_earlier.values_list("first_row", "last_row"))
-        of_file = read.pages.filter(first_row__lt=FIRST_RECORD_ROW)
-        while pages := _pages(of_file, after, PAGES_PER_CHUNK):
+        rows = read.pages.all()
+        if read.purpose == Purpose.COMPARE:
+            # An undo has the records that a job deleted as rows.
+            rows = rows.filter(first_row__lt=FIRST_RECORD_ROW)
+        while pages := _pages(rows, after, PAGES_PER_CHUNK):
             yield [_chunk(job, pages, shared)]
             after = pages[-1].last_row
         if not job.records_to_delete:

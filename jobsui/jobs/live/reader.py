@@ -189,6 +189,8 @@ class _Pages:
 
     def _fill(self) -> bool:
         """Get pages to read from the database. False if none are left."""
+        # Undos and proofs have the records that a job deleted as rows like all others.
+        lists_records = self._rows.keys_of_file is not None
         if not self._waiting:
             left = ReadPage.objects.filter(
                 read=self._read, read_at=None, seq__gt=self._last_seq
@@ -197,7 +199,8 @@ class _Pages:
                 "pk", "seq", "blob__payload", "first_row"
             )
             for pk, seq, payload, first_row in chosen[:PAGES_PER_QUERY]:
-                page = _WaitingPage(pk, bytes(payload), is_record_row(first_row))
+                is_of_records = lists_records and is_record_row(first_row)
+                page = _WaitingPage(pk, bytes(payload), is_of_records)
                 self._waiting.append(page)
                 self._last_seq = seq
         return bool(self._waiting)
