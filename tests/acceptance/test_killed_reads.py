@@ -1,5 +1,6 @@
-"""Comparisons, undos and proofs whose workers are killed again and again continue where they
-were: each page is read, no row is sent twice, and the account is as it should be."""
+"""Comparisons, undos, proofs and matches whose workers are killed again and again continue
+where they were: each page is read, no row is sent twice, and the account is as it should
+be."""
 
 import sys
 from collections import Counter
@@ -7,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from jobsui.jobs.control import actions, comparisons, proofs, undo
-from jobsui.jobs.enums import Action, JobState, Outcome, ReadState
-from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.control import account_match, actions, comparisons, proofs, undo
+from jobsui.jobs.enums import Action, JobState, ListingState, Outcome, ReadState
+from jobsui.jobs.mapping.options import Match
+from jobsui.jobs.models import AccountListing, Job, RecordRead
+from jobsui.jobs.models.record_rows import FIRST_RECORD_ROW
 from tests.acceptance.jobs import FINAL_STATES, attempts, state_of
 from tests.acceptance.processes import Processes, wait_until
 from tests.factories import make_user
@@ -17,6 +20,9 @@ from tests.harness import Harness, gadgets
 
 ROWS = 2400
 CHANGED = range(0, ROWS, 2)
+LISTED = 1200
+KEPT = 800
+"""Of the records that a match lists, so many are in its file."""
 LATENCY_MS = 500
 """With it, four threads read eight pages between two commits of a reader."""
 
@@ -65,6 +71,72 @@ def test_killed_compare_undo_and_proof_continue(
         1: ROWS - len(CHANGED),
         3: len(CHANGED),
     }
+
+
+def test_killed_match_continues(harness: Harness, processes: Processes) -> None:
+    processes.worker("work")
+    harness.sandbox.add_records("gadget", list(map(record, gadgets(LISTED))))
+    job = harness.checked(gadgets(KEPT), Action.UPSERT_BY_EXTERNAL_ID)
+    account_match.choose(job, Match(only_in_account="delete", max_percent=100.0))
+
+    compared = comparisons.start(job, by=None)
+    harness.sandbox.settings(latency_ms=LATENCY_MS)
+    # All of them are in the export, too: two pages.
+    harness.sandbox.edit_records("gadget", list(map(painted, gadgets(LISTED))), age=0)
+    kill_in(processes, compared, ListingState.LISTING, "list_cursor")
+    kill_in(processes, compared, ListingState.CATCHING_UP, "export_cursor")
+    read(harness, processes, compared, kills=1)
+    assert compared.counts == {"same": KEPT, "delete": LISTED - KEPT}
+    assert rows_of_records(compared) == LISTED - KEPT
+
+    edited = record(gadgets(1, LISTED)[0]) | {"name": "Edited"}
+    harness.sandbox.edit_records("gadget", [edited], age=-60)
+    finish(harness, processes, job, kills=1)
+    assert outcomes(job) == {
+        "deleted": LISTED - KEPT - 1,
+        "unchanged": KEPT,
+        "failed": 1,
+    }
+    assert set(harness.records()) == {row["external_id"] for row in gadgets(KEPT)} | {
+        edited["external_id"]
+    }
+
+
+def record(row: dict[str, Any]) -> dict[str, Any]:
+    """What the account holds of a row."""
+    fields = {"serial": row["serial"], "price": float(row["price"])}
+    return {
+        "name": row["name"],
+        "external_id": row["external_id"],
+        "custom_object_fields": fields,
+    }
+
+
+def painted(row: dict[str, Any]) -> dict[str, Any]:
+    """A change of a field that no file names."""
+    return {
+        "external_id": row["external_id"],
+        "custom_object_fields": {"notes": "Painted"},
+    }
+
+
+def rows_of_records(found: RecordRead) -> int:
+    """How many records only the account has, each of them once."""
+    pages = found.pages.filter(first_row__gte=FIRST_RECORD_ROW).order_by("seq")
+    rows = [row for page in pages for row in range(page.first_row, page.last_row + 1)]
+    assert rows == list(range(FIRST_RECORD_ROW, FIRST_RECORD_ROW + len(rows)))
+    return len(rows)
+
+
+def kill_in(
+    processes: Processes, found: RecordRead, state: ListingState, cursor: str
+) -> None:
+    """Kill a reader of a match in this part of its list, between two pages."""
+    reader = processes.worker()
+    part = AccountListing.objects.filter(read=found, state=state)
+    wait_until(part.exclude(**{cursor: ""}).exists, f"a page while {state}")
+    processes.kill(reader)
+    assert pages_read(found) == 0
 
 
 def changed_rows() -> list[dict[str, Any]]:
