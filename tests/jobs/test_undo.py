@@ -99,6 +99,37 @@ def test_update_is_undone(harness: Harness) -> None:
     assert undone.counts["updated"] == 2
 
 
+def test_undo_beside_an_earlier_open_job_sends_what_it_has_read(
+    harness: Harness,
+) -> None:
+    """The earlier job may change any record until it ends, as an undo has no keys."""
+    harness.object()
+    make(harness, 3)
+    before = contents(harness)
+    earlier = harness.planned(gadgets(1, first=9), Action.CREATE)
+    actions.pause(earlier, by=None)
+    rows = [row | {"price": "100"} for row in gadgets(2)]
+    created = gadgets(1, first=7)
+    job = run(harness, rows + created, Action.UPSERT_BY_EXTERNAL_ID)
+    edit(harness, "g-2", price=77)
+
+    undone = undo.create(job, by=None)
+    harness.task_queue.run_all()
+    actions.launch(undone, by=None)
+    actions.cancel(earlier, by=None)
+    harness.task_queue.run_all()
+
+    assert outcomes(harness, undone) == [
+        ("updated", ""),
+        ("unchanged", "Kept"),
+        ("deleted", ""),
+    ]
+    after = contents(harness)
+    assert after.keys() == before.keys()
+    assert after["g-1"] == before["g-1"]
+    assert after["g-2"][1]["price"] == 77
+
+
 def test_value_changed_since_is_kept(harness: Harness) -> None:
     harness.object()
     make(harness, 2)

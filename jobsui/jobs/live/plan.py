@@ -52,7 +52,7 @@ def source_of(
     def source(
         job: Job, after: int, _keep_lease: Callable[[int], None]
     ) -> Generator[list[Chunk]]:
-        shared = list(job.overlaps_with_earlier.values_list("first_row", "last_row"))
+        shared = _shared_rows(job)
         rows = read.pages.all()
         if read.purpose == Purpose.COMPARE:
             # An undo has the records that a job deleted as rows.
@@ -68,6 +68,15 @@ def source_of(
             after = pages[-1].last_row
 
     return source
+
+
+def _shared_rows(job: Job) -> Sequence[tuple[int, int]]:
+    """(first, last) row of the ranges whose records earlier jobs may change until these rows
+    are sent."""
+    if job.parent_rows == ParentRows.UNDONE:
+        # It always reads the records again, and puts back nothing over a change.
+        return ()
+    return list(job.overlaps_with_earlier.values_list("first_row", "last_row"))
 
 
 def _pages(pages: QuerySet[ReadPage], after: int, number: int) -> list[ReadPage]:
