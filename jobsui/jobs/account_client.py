@@ -2,9 +2,9 @@
 programs."""
 
 import threading
-import time
 from collections.abc import Callable
 
+from jobsui.clock import SYSTEM_CLOCK
 from jobsui.connections import hosts, proxy_reads
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
@@ -41,7 +41,7 @@ def patient_client_for(
             seconds = turns.take()
             if not seconds:
                 return
-            time.sleep(min(seconds, MAX_WAIT))
+            SYSTEM_CLOCK.sleep(min(seconds, MAX_WAIT))
 
     return _client(connection, wait_for_turn, may_call, reuse_seconds=REUSE_SECONDS)
 
@@ -60,7 +60,7 @@ class _Turns:
     def take(self) -> float:
         """Returns 0.0 if there was a turn, else the seconds until there may be one."""
         with self._lock:
-            now = time.monotonic()
+            now = SYSTEM_CLOCK.monotonic()
             if self._left and now - self._taken_at < REUSE_SECONDS:
                 self._left -= 1
                 return 0.0

@@ -6,7 +6,7 @@ docs/zendesk.md."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
@@ -20,12 +20,31 @@ from tests.sim.plan import BAD, Plan
 SUCCESS = {
     "create": "Created",
     "update": "Updated",
+    "delete": "Deleted",
     "create_or_update_by_external_id": "CreateOrUpdate",
     "delete_by_external_id": "Deleted",
 }
+UPSERTS = frozenset({"create", "create_or_update_by_external_id"})
+"""What creates a record if there is none."""
+KINDS = {
+    "jobs": "post",
+    "show_many": "poll",
+    "job_statuses": "list",
+    "cursor": "export",
+    "fields": "fields",
+}
+"""{end of a path: kind of its requests}."""
 TAKEN = "External ID has already been taken"
 DEADLOCK = "DatabaseDeadlock"
 OTHER = "another program"
+LISTED_PER_PAGE = 4
+EXPORTED_PER_PAGE = 3
+EXPORT_LAG = 5.0
+"""Seconds until a change is in the incremental export (assumed to be a minute at most)."""
+FIELDS_OF_RECORDS = tuple(
+    {"key": key, "title": key.title(), "type": "text", "active": True}
+    for key in ("value", "colour", "note")
+)
 HOSTS = tuple(f"{name}.zendesk.com" for name in ("acme", "beta", "corp", "dome"))
 
 
@@ -65,7 +84,25 @@ class Applied:
     job_id: str
     action: str
     record_id: str
-    value: str
+    item: Any
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a response says of one key."""
+
+    by: str
+    """"id" or "external_id"."""
+    key: str
+    record_id: str
+    """"" if no record has the key."""
+    external_id: str = ""
+    name: str = ""
+    version: Version | None = None
+    at: float = 0.0
+    """When the response arrived."""
+    process: str = ""
+    """In which process."""
 
 
 @dataclass
@@ -90,8 +127,14 @@ class AccountJob:
 
 class Account:
     def __init__(
-        self, number: int, hub: Hub, plan: Plan, tell: Callable[[str], None]
+        self,
+        number: int,
+        hub: Hub,
+        plan: Plan,
+        tell: Callable[[str], None],
+        tags_of_items: Callable[[list[Any]], tuple[str, ...]],
     ) -> None:
+        """`tags_of_items`: the rows that are sent with these items, which name none."""
         self.host = HOSTS[number]
         self._prefix = "z" if number == 0 else f"{self.host[0]}z"
         """Of its jobs' ids. No two accounts have the same."""
@@ -100,6 +143,7 @@ class Account:
         self._plan = plan
         self._weather = plan.weather
         self._tell = tell
+        self._tags_of_items = tags_of_items
         self.records: dict[str, Record] = {}
         """By record id."""
         self.jobs: dict[str, AccountJob] = {}
@@ -111,6 +155,8 @@ class Account:
         self.tags_of_deletes: dict[str, str] = {}
         """A deleted key's row: an item that is only a key carries no tag."""
         self.faults_end_at = plan.faults_end
+        self.shown: list[Shown] = []
+        """By the last read."""
 
     @property
     def running(self) -> list[AccountJob]:
@@ -118,11 +164,16 @@ class Account:
 
     # Other programs and the start
 
-    def add(self, key: str, value: str, writer: str = OTHER) -> Record:
+    def add(self, key: str, value: str) -> Record:
+        """Another program creates a record."""
+        record = self._new_record(key, f"Name {key}")
+        values = {"value": value} | ({} if self._plan.is_live else {"tag": OTHER})
+        record.versions.append(Version(self._hub.now, OTHER, values))
+        return record
+
+    def _new_record(self, key: str, name: str) -> Record:
         number = len(self.records) + 1
-        record = Record(f"R{number:025d}", key, f"Name {key}", self._hub.now)
-        values = {"tag": writer, "value": value}
-        record.versions.append(Version(self._hub.now, writer, values))
+        record = Record(f"R{number:025d}", key, name, self._hub.now)
         self.records[record.id] = record
         return record
 
@@ -132,24 +183,35 @@ class Account:
                 return record
         return None
 
-    def write(self, key: str, value: str) -> None:
+    def write(self, key: str, value: str, name: str = "value") -> None:
         """Another program changes a record, if it is there."""
         if record := self.by_key(key):
-            values = {"tag": OTHER, "value": value}
+            values = dict(record.versions[-1].values or {}) | {name: value}
+            if "tag" in values:
+                values["tag"] = OTHER
             record.versions.append(Version(self._hub.now, OTHER, values))
-            self._tell(f"another program writes {value} to {key}")
+            self._tell(f"another program writes {value} to {name} of {key}")
+
+    def delete(self, key: str) -> None:
+        """Another program deletes a record, if it is there."""
+        if record := self.by_key(key):
+            record.versions.append(Version(self._hub.now, OTHER, None))
+            self._tell(f"another program deletes {key}")
 
     # Requests
 
-    def handle(self, request: Request) -> Received:
-        """Respond to a request that has arrived."""
+    def handle(self, request: Request, tags: tuple[str, ...] = ()) -> Received:
+        """Respond to a request that has arrived. `tags`: the rows that it carries."""
         path = urlsplit(request.url).path
         kind = kind_of(request)
-        received = self._respond(kind, path, request)
+        self.shown = []
+        received = self._respond(kind, path, request, tags)
         self.requests.append((self._hub.now, kind, received.status))
         return received
 
-    def _respond(self, kind: str, path: str, request: Request) -> Received:
+    def _respond(
+        self, kind: str, path: str, request: Request, tags: tuple[str, ...]
+    ) -> Received:
         minute = self._hub.now - 60
         recent = sum(1 for at, _, _ in self.requests if at > minute)
         if recent >= self._weather.requests_per_minute:
@@ -157,7 +219,7 @@ class Account:
         params = request.params or {}
         match kind:
             case "post":
-                return self._accept(json.loads(request.body or b"{}"))
+                return self._accept(json.loads(request.body or b"{}"), tags)
             case "poll" | "list" if self._is_refused(self._weather.polls_refused_from):
                 return self._json(403, {"error": "Forbidden"})
             case "poll":
@@ -169,10 +231,18 @@ class Account:
                 listed = [j for j in self.jobs.values() if j.accepted_at <= oldest]
                 newest = list(reversed(listed))[:100]
                 return self._json(200, {"job_statuses": self._statuses(newest)})
+            case "fields":
+                return self._json(200, {"custom_object_fields": FIELDS_OF_RECORDS})
+            case _ if self._is_refused(self._weather.reads_refused_from):
+                return self._json(403, {"error": "Forbidden"})
+            case "records":
+                return self._list(params.get("page[after]", ""))
+            case "export":
+                return self._export(params)
             case _:
                 return self._read(path, params, request)
 
-    def _accept(self, body: Mapping[str, Any]) -> Received:
+    def _accept(self, body: Mapping[str, Any], tags: tuple[str, ...]) -> Received:
         if len(self.running) >= self._weather.slots:
             return self._json(429, {"error": "TooManyJobs"}, {"Retry-After": "60"})
         items = body["job"]["items"]
@@ -196,7 +266,7 @@ class Account:
             self._hub.now + seconds,
             oddity,
             argument,
-            tags=tuple(map(self.tag, items)),
+            tags=tags,
         )
         self.jobs[job.id] = job
         self._hub.after(seconds, lambda: self._finish(job))
@@ -208,32 +278,85 @@ class Account:
         if kind_of(request) != "post":
             return ()
         items = json.loads(request.body or b"{}")["job"]["items"]
-        return tuple(map(self.tag, items))
+        tags = tuple(map(self.tag, items))
+        return tags if all(tags) else self._tags_of_items(items)
 
     def tag(self, item: Any) -> str:
+        """ "" if it names no row."""
         if isinstance(item, str):
-            return self.tags_of_deletes.get(item, item)
-        return str(item["custom_object_fields"]["tag"])
+            return self.tags_of_deletes.get(item, "")
+        return str((item or {}).get("custom_object_fields", {}).get("tag", ""))
 
     def _read(self, path: str, params: Mapping[str, str], request: Request) -> Received:
-        if self._is_refused(self._weather.reads_refused_from):
-            return self._json(403, {"error": "Forbidden"})
         if path.endswith("/search"):
             condition = json.loads(request.body or b"{}")["filter"]
-            wanted = {condition["external_id"]["$eq"]}
+            by = "external_id"
+            wanted = [condition[by]["$eq"]]
             lag = self._weather.lag_by_search
         else:
             name = next(name for name in params if name.startswith("filter"))
-            wanted = set(params[name].split(","))
+            by = "id" if name == "filter[ids]" else "external_id"
+            wanted = params[name].split(",")
             lag = self._weather.lag_by_id
         found = []
-        for record in self.records.values():
-            if not {record.id, record.external_id} & wanted:
-                continue
-            version = record.seen_at(self._hub.now - lag)
-            if version is not None and version.values is not None:
-                found.append(_record_json(record, version))
+        for key in wanted:
+            having = [
+                (record, version)
+                for record, version in self._visible(self._hub.now - lag)
+                if getattr(record, by) == key
+            ]
+            found += [_record_json(record, version) for record, version in having]
+            self.shown += [_shown(by, key, *each) for each in having]
+            if not having:
+                self.shown.append(Shown(by, key, ""))
         return self._json(200, {"custom_object_records": found})
+
+    def _visible(self, time: float) -> Iterator[tuple[Record, Version]]:
+        """The records that there were at this time."""
+        for record in self.records.values():
+            version = record.seen_at(time)
+            if version is not None and version.values is not None:
+                yield record, version
+
+    def _list(self, after: str) -> Received:
+        """A page of all records, in the order of their IDs."""
+        now = self._hub.now - self._weather.lag_by_id
+        left = sorted(
+            (each for each in self._visible(now) if each[0].id > after),
+            key=lambda each: each[0].id,
+        )
+        page = left[:LISTED_PER_PAGE]
+        body = {
+            "custom_object_records": [_record_json(*each) for each in page],
+            "meta": {
+                "has_more": len(left) > len(page),
+                "after_cursor": page[-1][0].id if page else "",
+            },
+        }
+        return self._json(200, body)
+
+    def _export(self, params: Mapping[str, str]) -> Received:
+        """A page of the records that have changed, in the order of their last changes."""
+        start, _, last_id = params.get("cursor", "").partition(" ")
+        begin = (
+            float(start) if start else float(params["start_time"]) - EPOCH.timestamp()
+        )
+        changed = sorted(
+            (record.versions[-1].at, record.id)
+            for record in self.records.values()
+            if begin <= record.versions[-1].at <= self._hub.now - EXPORT_LAG
+        )
+        left = [each for each in changed if each > (begin, last_id)]
+        page = left[:EXPORTED_PER_PAGE]
+        records = [self.records[record_id] for _, record_id in page]
+        body = {
+            "custom_object_records": [
+                _record_json(record, record.versions[-1]) for record in records
+            ],
+            "end_of_stream": len(left) <= len(page),
+            "after_cursor": "{} {}".format(*page[-1]) if page else "",
+        }
+        return self._json(200, body)
 
     def _is_refused(self, since: float | None) -> bool:
         if since is None or self._hub.now < since:
@@ -291,7 +414,7 @@ class Account:
         record = self._target(job.action, item)
         if job.action == "create" and key and record is not None:
             return _failure(index, item, "RecordInvalid", TAKEN)
-        if job.action in {"update", "delete_by_external_id"} and record is None:
+        if job.action not in UPSERTS and record is None:
             return _failure(index, item, "RecordNotFound", "Record not found")
         record = self._write(job, index, record)
         result = {
@@ -304,8 +427,8 @@ class Account:
         return result
 
     def _target(self, action: str, item: Any) -> Record | None:
-        if action == "update":
-            record = self.records.get(item["id"])
+        if action in {"update", "delete"}:
+            record = self.records.get(item if action == "delete" else item["id"])
             return record if record and record.is_there else None
         key = item if isinstance(item, str) else item.get("external_id", "")
         return self.by_key(key) if key else None
@@ -313,28 +436,32 @@ class Account:
     def _write(self, job: AccountJob, index: int, record: Record | None) -> Record:
         item = job.items[index]
         tag = job.tags[index]
-        values = None if isinstance(item, str) else dict(item["custom_object_fields"])
-        value = "" if values is None else str(values["value"])
         if record is None:
-            key = item.get("external_id", "")
-            record = self.add(key, value, tag)
-            record.name = str(item.get("name", ""))
-        else:
-            record.versions.append(Version(self._hub.now, tag, values))
+            name = str(item.get("name", ""))
+            record = self._new_record(item.get("external_id", ""), name)
+        values = None
+        if not isinstance(item, str):
+            before = record.versions[-1].values if record.versions else None
+            sent = item.get("custom_object_fields", {})
+            values = {**(before or {}), **sent}
+        record.versions.append(Version(self._hub.now, tag, values))
         self.journal.append(
-            Applied(self._hub.now, tag, job.id, job.action, record.id, value)
+            Applied(self._hub.now, tag, job.id, job.action, record.id, item)
         )
         return record
 
 
 def kind_of(request: Request) -> str:
-    """post, poll, list or read."""
+    """post; poll or list (job statuses); read (records by their keys), records (all of
+    them), export, or fields."""
     path = urlsplit(request.url).path
-    if path.endswith("/jobs"):
-        return "post"
-    if path.endswith("/show_many"):
-        return "poll"
-    return "list" if path.endswith("/job_statuses") else "read"
+    if path.endswith("/records") and not any(map(_is_filter, request.params or ())):
+        return "records"
+    return KINDS.get(path.rpartition("/")[2], "read")
+
+
+def _is_filter(name: str) -> bool:
+    return name.startswith("filter")
 
 
 def distorted(results: list[dict[str, Any]], job: AccountJob) -> list[dict[str, Any]]:
@@ -368,7 +495,7 @@ def _without(result: dict[str, Any], *names: str) -> dict[str, Any]:
 def _is_bad(item: Any) -> bool:
     if isinstance(item, str):
         return False
-    return bool(item["custom_object_fields"]["value"] == BAD)
+    return bool(item.get("custom_object_fields", {}).get("value") == BAD)
 
 
 def _key(item: Any) -> str:
@@ -386,6 +513,10 @@ def _failure(index: int, item: Any, code: str, detail: str) -> dict[str, Any]:
         return result | {"external_id": item}
     named = {name: item[name] for name in ("id", "external_id") if item.get(name)}
     return result | named
+
+
+def _shown(by: str, key: str, record: Record, version: Version) -> Shown:
+    return Shown(by, key, record.id, record.external_id, record.name, version)
 
 
 def _record_json(record: Record, version: Version) -> dict[str, Any]:

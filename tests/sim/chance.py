@@ -54,6 +54,17 @@ FAULTS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "commit": (("away", 60), ("unknown", 60), ("kill_before", 60), ("kill_after", 60)),
 }
 """{edge: (what may happen there, at which of its first passages)}."""
+LIVE_FAULTS: Mapping[str, tuple[str, ...]] = {
+    "post": ("lost_before", "lost_after", "500_after", "429"),
+    "read": ("500", "lost_after", "503"),
+    "records": ("500", "lost_after", "503"),
+    "export": ("500", "lost_after"),
+    "begin": ("kill", "freeze"),
+    "commit": ("away", "unknown", "kill_before", "kill_after"),
+    "job": ("deadlock", "no_index", "short"),
+}
+"""Those of jobs whose records are read."""
+UPSERT = "create_or_update_by_external_id"
 ACTS = ("pause", "resume", "cancel")
 DECISIONS = ("check_again", "resend", "accept")
 CHILDREN = ("retry", "continue")
@@ -524,6 +535,126 @@ def _refused_changes(seed: int, random: Random) -> Plan:
     return Plan(seed, "refused changes", (job,), weather, faults, tuple(sorted(events)))
 
 
+def _live_job(random: Random, action: str = "") -> JobPlan:
+    """With few keys and values, so that jobs and programs meet in the same records."""
+    action = action or random.choice(
+        (UPSERT, UPSERT, UPSERT, "update", "delete_by_external_id")
+    )
+    columns = random.choice((("value",), ("value", "colour"), ("value", "colour")))
+    if action == "delete_by_external_id":
+        columns = ("value",)
+    keys = random.sample(range(12), random.randint(2, 9))
+    choices = {"value": ("100", "101", "102"), "colour": ("red", "blue")}
+    return JobPlan(
+        launch_at=round(random.uniform(1, 4), 2),
+        action=action,
+        rows=tuple(
+            (f"k{key}", "/".join(random.choice(choices[name]) for name in columns))
+            for key in sorted(keys)
+        ),
+        batch_size=random.randint(2, 4),
+        keep_undo=random.random() < 0.4,
+        refuses_changes=random.random() < 0.4,
+        columns=columns,
+        compares=random.random() < 0.8,
+        left_out=tuple(sorted(random.sample(range(2, len(keys) + 2), 1)))
+        if random.random() < 0.3
+        else (),
+    )
+
+
+def _live(seed: int, random: Random, jobs: list[JobPlan], name: str) -> Plan:
+    """These jobs, one after the other, among edits of others, kills and lost answers."""
+    first = jobs[0]
+    later = 0.0
+    placed = []
+    for job in jobs:
+        is_strict = job.refuses_changes and (job.compares or job.matches)
+        placed.append(
+            replace(
+                job,
+                launch_at=round(job.launch_at + later, 2),
+                batch_size=first.batch_size,
+                refuses_changes=is_strict,
+            )
+        )
+        later += random.choice((2.0, 15.0, 30.0))
+    events: list[tuple[float, str, str]] = []
+    for _ in range(random.choice((0, 0, 2, 6))):
+        what = random.choice(("write", "colour", "note", "note", "vanish", "create"))
+        events.append(
+            (round(random.uniform(1, 90), 2), what, f"k{random.randint(0, 11)}")
+        )
+    faults: dict[str, tuple[str, float]] = {}
+    if random.random() < 0.5:
+        for edge, kinds in LIVE_FAULTS.items():
+            is_of_database = edge in {"begin", "commit"}
+            for number in range(5, 60) if is_of_database else range(1, 16):
+                if random.random() < (0.03 if is_of_database else 0.12):
+                    what = random.choice(kinds)
+                    faults[f"{edge}:{number}"] = (what, _argument(what, random))
+    lag = random.choice((0.0, 0.0, 0.0, 5.0))
+    return Plan(
+        seed,
+        name,
+        tuple(placed),
+        Weather(
+            lag_by_id=lag,
+            lag_by_search=lag,
+            job_seconds=random.choice((1.0, 4.0)),
+        ),
+        faults,
+        tuple(events),
+    )
+
+
+def _with_events(plan: Plan, events: list[tuple[float, str, str]]) -> Plan:
+    return replace(plan, events=tuple(sorted([*plan.events, *events])))
+
+
+def _compared(seed: int, random: Random) -> Plan:
+    """Jobs that are compared before, and send what differs."""
+    jobs = [_live_job(random) for _ in range(random.choice((1, 1, 2)))]
+    plan = _live(seed, random, jobs, "compared")
+    if random.random() < 0.5:
+        return _with_events(plan, [(_sometime(random), "prove", "0")])
+    return plan
+
+
+def _undone(seed: int, random: Random) -> Plan:
+    """Jobs that are undone, and undos."""
+    jobs = [_live_job(random) for _ in range(random.choice((1, 1, 2, 2, 3)))]
+    plan = _live(seed, random, jobs, "undone")
+    events = []
+    for number in range(random.choice((1, 2, 3))):
+        undone = random.randrange(len(jobs) + number)
+        what = random.choice(("undo", "undo", "undo", "undo_rows", "undo_value"))
+        events.append((30.0 * number + _sometime(random), what, str(undone)))
+    return _with_events(plan, events)
+
+
+def _proved(seed: int, random: Random) -> Plan:
+    """Jobs whose records are read afterwards, among edits of others."""
+    jobs = [_live_job(random) for _ in range(random.choice((1, 2)))]
+    plan = _live(seed, random, jobs, "proved")
+    events = [(_sometime(random), "prove", str(number)) for number in range(len(jobs))]
+    return _with_events(plan, events)
+
+
+def _matched(seed: int, random: Random) -> Plan:
+    """A job that deletes what only the account has, while records come and go."""
+    job = replace(_live_job(random, UPSERT), matches=True, compares=True, left_out=())
+    plan = _live(seed, random, [job], "matched")
+    events = []
+    for _ in range(random.choice((0, 2, 5))):
+        what = random.choice(("write", "note", "note", "vanish", "create"))
+        key = f"k{random.randint(60, 67)}"
+        events.append((round(random.uniform(1, 25), 2), what, key))
+    if random.random() < 0.3:
+        events.append((_sometime(random), "undo", "0"))
+    return _with_events(plan, events)
+
+
 def _edits(
     random: Random, job: JobPlan, number: int
 ) -> tuple[tuple[float, str, str], ...]:
@@ -533,6 +664,7 @@ def _edits(
 
 
 PROFILES = {
+    "compared": _compared,
     "decisions": _decisions,
     "edited between": _edited_between,
     "expired statuses": _expired_statuses,
@@ -543,8 +675,10 @@ PROFILES = {
     "killed planners": _killed_planners,
     "lagging create": _lagging_create,
     "limits": _limits,
+    "matched": _matched,
     "odd results": _odd_results,
     "passing failures": _passing_failures,
+    "proved": _proved,
     "refused changes": _refused_changes,
     "refused reads": _refused_reads,
     "refused rows": _refused_rows,
@@ -552,4 +686,5 @@ PROFILES = {
     "slow jobs": _slow_jobs,
     "starved accounts": _starved_accounts,
     "two writers": _two_writers,
+    "undone": _undone,
 }

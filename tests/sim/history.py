@@ -12,6 +12,7 @@ from functools import partial
 from itertools import batched
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pyarrow as pa
@@ -21,17 +22,27 @@ from django.db.backends.utils import CursorWrapper
 from greenlet import GreenletExit, getcurrent
 
 from jobsui.connections.models import Connection
-from jobsui.jobs import leases, queueing, tasks
+from jobsui.jobs import leases, tasks
 from jobsui.jobs.control import actions, drafts, retries, uncertain_rows
 from jobsui.jobs.delivery import prior_reads
 from jobsui.jobs.delivery.decision import REFUSED_READ
 from jobsui.jobs.delivery.driver import Driver
 from jobsui.jobs.delivery.driver_pool import DriverPool
 from jobsui.jobs.delivery.turns import Turn
-from jobsui.jobs.enums import MOVING, OVER, Action, EventKind, FileState, JobState
+from jobsui.jobs.enums import (
+    MOVING,
+    OVER,
+    Action,
+    BatchState,
+    EventKind,
+    FileState,
+    JobState,
+    ReadState,
+)
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.record_order import KEYS_PER_PART, HashedKeys
+from jobsui.jobs.live import reader
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import (
     Attempt,
@@ -42,26 +53,37 @@ from jobsui.jobs.models import (
     Job,
     JobEvent,
     Lease,
+    RecordRead,
 )
 from jobsui.jobs.preparation import pending_rows
 from jobsui.jobs.preparation.key_hashes import hashes_of
 from jobsui.jobs.records import images
 from jobsui.jobs.records.compare import FIELDS, Image
 from jobsui.jobs.timing import Timing
+from jobsui.zendesk.transport import Received, Request
 from tests import failpoints
 from tests.conftest import delete_rows
 from tests.factories import make_connection, make_object
 from tests.jobs import invariants
-from tests.sim.account import Account
+from tests.sim import world
+from tests.sim.account import FIELDS_OF_RECORDS, Account, Shown
 from tests.sim.executor import SimExecutor
 from tests.sim.hub import EPOCH, Hub, Process, ProcessThread, Runaway, SimClock
+from tests.sim.live import LiveJobs, Read, Undone
 from tests.sim.network import Network, SimTransport
 from tests.sim.plan import JobPlan, Plan
 from tests.sim.uploads import delete_files, upload
 from tests.sim.witness import Witness
 
 OBJECT = "gadget"
-TASKS = {"check_job": tasks.check_job, "plan_job": tasks.plan_job}
+ONLY_IN_ACCOUNT = ("k60", "k61", "k62", "k63", "k64", "k65", "")
+"""The keys of records that no file has."""
+TASKS = {
+    "check_job": tasks.check_job,
+    "plan_job": tasks.plan_job,
+    "divide_rows": tasks.divide_rows,
+    "index_job": tasks.index_job,
+}
 PERSONS_ANSWER_EVERY = 20.0
 BOUND = 1_800.0
 """Seconds after the faults have ended, and after the last decision of a person, within
@@ -95,6 +117,13 @@ class Row:
     """Whether its record is read before it is sent."""
     before: Mapping[str, object] | None = None
     """What is kept of its record: {field: value}; None for nothing."""
+    number: int = 0
+    """That of the row in its job."""
+    item: Any = None
+    own_action: str = ""
+    """That of its batch, if that has one."""
+    done_at: float = 0.0
+    """When its batch got its last result."""
 
 
 @dataclass
@@ -126,6 +155,12 @@ class History:
     """{tag: how often a person had the row sent again, whatever may have happened}."""
     paused_alone: list[str] = field(default_factory=list)
     """Jobs that were paused though none of their own requests was refused or lost."""
+    shown: list[Shown] = field(default_factory=list)
+    """What processes have learned of records, in the order of time."""
+    reads: list[Read] = field(default_factory=list)
+    """The comparisons, reads of undos, and proofs that were done."""
+    undone: dict[int, Undone] = field(default_factory=dict)
+    """By the number of the job that undoes another one."""
 
     def find(self, oracle: str, what: str) -> None:
         self.faults.append((oracle, what))
@@ -145,6 +180,7 @@ class _Player:
         self.history = History(plan)
         self.network = Network(plan)
         self.history.happened = self.network.happened
+        self.history.shown = self.network.shown
         self.accounts: dict[str, Account] = {}
         """By host."""
         self.witnesses: dict[str, Witness] = {}
@@ -152,7 +188,9 @@ class _Player:
             self._add_account(number)
         self.processes: list[Process] = []
         self.jobs: dict[int, Job] = {}
-        """By number in the plan. Retries and continuations have the numbers behind."""
+        """By number in the plan. Retries, continuations and undos have the numbers
+        behind."""
+        self.live = LiveJobs(self.hub, self.history, self.jobs, self.tell)
         self.database_ahead = 0.0
         self.host_ahead = 0.0
         self.is_closing = False
@@ -161,7 +199,7 @@ class _Player:
         self._ends_at = plan.faults_end + BOUND
 
     def _add_account(self, number: int) -> None:
-        account = Account(number, self.hub, self.plan, self.tell)
+        account = Account(number, self.hub, self.plan, self.tell, self._tags_of_items)
         self.history.accounts.append(account)
         self.accounts[account.host] = account
         self.witnesses[account.host] = Witness(
@@ -180,22 +218,42 @@ class _Player:
     # The course of a history
 
     def play(self) -> History:
-        backend = queueing.backend
-        batch_size = pending_rows.MAX_BATCH_SIZE
-        queueing.backend = self._enqueue
-        try:
-            self._prepare()
-            with failpoints.watching(self._at_edge):
-                try:
-                    self.hub.run(self._is_over)
-                except Runaway as error:
-                    self.history.find("C", str(error))
-            self._conclude()
-        finally:
-            self._close()
-            queueing.backend = backend
-            pending_rows.MAX_BATCH_SIZE = batch_size
+        with world.inside(self):
+            try:
+                self._prepare()
+                with failpoints.watching(self._at_edge):
+                    try:
+                        self.hub.run(self._is_over)
+                    except Runaway as error:
+                        self.history.find("C", str(error))
+                self._conclude()
+            finally:
+                self._close()
         return self.history
+
+    # What the product has instead of clocks, sockets and a queue
+
+    def now(self) -> datetime:
+        process = self.current_process()
+        ahead = process.wall_ahead if process else self.host_ahead
+        return EPOCH + timedelta(seconds=self.hub.now + ahead)
+
+    def monotonic(self) -> float:
+        return self.hub.now
+
+    def exchange(self, request: Request, deadline: float) -> Received:
+        """Of a reader. Persons get their responses at once."""
+        account = self.accounts[urlsplit(request.url).netloc]
+        process = self.current_process()
+        if process is None:
+            return account.handle(request)
+        return self._transport(process, account.host).exchange(
+            request, deadline=deadline
+        )
+
+    def enqueue(self, task: str, ids: tuple[int, ...]) -> None:
+        if task in TASKS:
+            self.hub.after(0.1, partial(self._work, task, *ids))
 
     def _prepare(self) -> None:
         # A connection that has prepared statements goes on asking SQLite for the time.
@@ -217,17 +275,20 @@ class _Player:
         self.hub.at(0.5, self._host)
         self.hub.at(0.5, self._sweep)
         self.hub.at(self.plan.faults_end, self._persons)
+        if self.plan.is_live:
+            world.set_batch_size(self.plan.jobs[0].batch_size)
+            self.hub.at(0.5, self._look_at_live_jobs)
 
     def _connect(self, host: str) -> Connection:
         connected = make_connection(
             name=host,
             host=host,
             requests_per_minute=self.plan.weather.requests_per_minute,
-            share=100,
+            share=80 if self.plan.is_live else 100,
             max_running_jobs=self.plan.weather.max_running_jobs,
             early_send=False,
         )
-        make_object(connected, OBJECT)
+        make_object(connected, OBJECT, fields=list(FIELDS_OF_RECORDS))
         return connected
 
     def _prepare_records(self) -> None:
@@ -239,6 +300,9 @@ class _Player:
         plan = self.plan.jobs[number]
         tags = [_tag(number, row) for row in range(len(plan.rows))]
         connected = self.connections[plan.account]
+        if plan.columns:
+            self.live.upload(number, connected, self.accounts[connected.host])
+            return
         account = self.accounts[connected.host]
         items = [_item(number, row, plan, account) for row in range(len(plan.rows))]
         if self.plan.has_files:
@@ -265,7 +329,9 @@ class _Player:
             return False
         if any(account.running for account in self.history.accounts):
             return False
-        return all(state in OVER for state in self._states().values())
+        return not self.live.is_open and all(
+            state in OVER for state in self._states().values()
+        )
 
     def _states(self) -> dict[int, str]:
         """{job id: state}. It is read so often that the ORM would take a tenth of the time of
@@ -292,6 +358,7 @@ class _Player:
             self.history.rows += _rows_of(number, job, self._account_of(job))
         for account in self.history.accounts:
             self.history.happened.update(account.odd_jobs)
+        self.live.conclude()
         self.history.launched = self._launched()
         notes = Attempt.objects.values_list("note", flat=True)
         self.history.notes = {re.sub(r"\d+", "N", note) for note in notes}
@@ -301,7 +368,7 @@ class _Player:
         return self.accounts[job.connection.host]
 
     def _launched(self) -> list[int]:
-        if not self.plan.has_files:
+        if not self.plan.has_files and not self.plan.is_live:
             return sorted(self.jobs, key=lambda number: self.jobs[number].pk)
         numbers = {job.pk: number for number, job in self.jobs.items()}
         launches = JobEvent.objects.filter(kind=EventKind.LAUNCHED).order_by("pk")
@@ -396,11 +463,7 @@ class _Player:
 
     def _own_account(self, process: Process, host: str, turn: Turn) -> None:
         clock = SimClock(process)
-        account = self.accounts[host]
         witness = self.witnesses[host]
-        transport = SimTransport(
-            process, self.network, account, self.plan, self.tell, witness
-        )
         with leases.held(
             f"account:{host}",
             owner=process.name,
@@ -419,16 +482,57 @@ class _Player:
                 timing=self.timing,
                 clock=clock,
                 executor=SimExecutor(process),
-                transport=transport,
+                transport=self._transport(process, host),
                 turn=turn,
             ).run()
         self.tell(f"{process.name} drives {host} no longer")
 
-    # Files: their tasks, and the persons who wait for them
+    def _transport(self, process: Process, host: str) -> SimTransport:
+        return SimTransport(
+            process,
+            self.network,
+            self.accounts[host],
+            self.plan,
+            self.tell,
+            self.witnesses[host],
+        )
 
-    def _enqueue(self, task: str, ids: tuple[int, ...]) -> None:
-        if task in TASKS:
-            self.hub.after(0.1, partial(self._work, task, *ids))
+    def _tags_of_items(self, items: Sequence[Any]) -> tuple[str, ...]:
+        """The rows of the batch that is being sent with these items."""
+        wanted = [json.dumps(item, sort_keys=True) for item in items]
+        for batch in Batch.objects.filter(state=BatchState.SENDING):
+            rows = {
+                json.dumps(item, sort_keys=True): row
+                for row, item in zip(
+                    batch.blob.row_numbers, batch.blob.items, strict=True
+                )
+            }
+            if rows.keys() >= set(wanted):
+                number = self._number(batch.job_id)
+                return tuple(_tag(number, rows[item] - 1) for item in wanted)
+        self.history.find("F", f"{items} are sent without a batch")
+        return tuple(wanted)
+
+    def _number(self, job_id: int) -> int:
+        return next(number for number, job in self.jobs.items() if job.pk == job_id)
+
+    # Live records
+
+    def _look_at_live_jobs(self) -> None:
+        self.hub.after(START_EVERY, self._look_at_live_jobs)
+        self.live.look()
+        running = {
+            each.name.rpartition(" ")[0] for each in self.processes if each.is_running
+        }
+        for read in RecordRead.objects.filter(state=ReadState.READING):
+            is_owned = Lease.objects.live().filter(name=f"records:{read.pk}").exists()
+            if not is_owned and f"reader {read.pk}" not in running:
+                self._start(f"reader {read.pk}", partial(self._read_records, read))
+
+    def _read_records(self, read: RecordRead, process: Process) -> None:
+        self._guard(process, partial(reader.run, read, stopping=process.stopping))
+
+    # Files: their tasks, and the persons who wait for them
 
     def _discard(self, number: int, job: Job) -> None:
         with suppress(NotPossibleNow):  # Somebody else has just launched it.
@@ -439,7 +543,7 @@ class _Player:
         """Start the tasks that were lost with their process."""
         self.hub.after(SWEEP_EVERY, self._sweep)
         leases.shorten(self.timing.lease_ttl)
-        if not self.plan.has_files:
+        if not self.plan.has_files and not self.plan.is_live:
             return
         for pk in Job.objects.filter(state=JobState.CHECKING).values_list(
             "pk", flat=True
@@ -448,6 +552,13 @@ class _Player:
         launched = Job.objects.filter(state__in=[*MOVING, JobState.PAUSED])
         for pk in launched.filter(planned_at=None).values_list("pk", flat=True):
             self._work("plan_job", pk)
+        for pk in RecordRead.objects.filter(state=ReadState.DIVIDING).values_list(
+            "pk", flat=True
+        ):
+            self._work("divide_rows", pk)
+        ended = Job.objects.filter(state__in=OVER, indexed_at=None)
+        for pk in ended.values_list("pk", flat=True) if self.plan.is_live else ():
+            self._work("index_job", pk)
         self._launch_checked()
 
     def _work(self, task: str, job_id: int) -> None:
@@ -456,6 +567,10 @@ class _Player:
         )
 
     def _run(self, task: str, job_id: int) -> None:
+        if self.plan.is_live:
+            TASKS[task](job_id)
+            self.tell(f"{task} {job_id} has run")
+            return
         numbers = {job.pk: number for number, job in self.jobs.items()}
         number = numbers.get(job_id, 0)
         if number < len(self.plan.jobs):
@@ -469,6 +584,8 @@ class _Player:
 
     def _launch_checked(self) -> None:
         """Persons launch what is checked, and discard drafts that cannot be launched."""
+        if self.plan.is_live:
+            return
         for number, job in list(self.jobs.items()):
             try:
                 job.refresh_from_db()
@@ -485,7 +602,7 @@ class _Player:
 
     def _at_edge(self, edge: failpoints.Edge) -> None:
         """A driver is about to begin or to commit a transaction, or has committed."""
-        process = self._current_process()
+        process = self.current_process()
         if process is None or self.is_closing:
             return
         if edge.name == "begin":
@@ -520,7 +637,7 @@ class _Player:
 
     def _note_edge(self, process: Process, edge: str, what: str) -> None:
         if what:
-            task = process.name.rpartition(" ")[0]
+            task = re.sub(r"[ \d]+$", "", process.name)
             self.history.happened[f"{task}, {edge}:{what}"] += 1
 
     def _kill(self, process: Process) -> None:
@@ -530,7 +647,7 @@ class _Player:
         process.kill()
         self.hub.park()
 
-    def _current_process(self) -> Process | None:
+    def current_process(self) -> Process | None:
         current = getcurrent()
         for process in self.processes:
             if process.runs(current):
@@ -562,6 +679,12 @@ class _Player:
                 self._create_child(int(which), what)
             case "write":
                 account.write(which, f"9{int(self.hub.now)}")
+            case "colour" | "note":
+                account.write(which, f"9{int(self.hub.now)}", what)
+            case "vanish":
+                account.delete(which)
+            case "undo" | "undo_rows" | "undo_value" | "prove":
+                self.live.ask(what, int(which))
             case "create" if account.by_key(which) is None:
                 self.tell(f"another program creates {which}")
                 account.add(which, f"9{int(self.hub.now)}")
@@ -784,6 +907,8 @@ def _add_records(account: Account, jobs: Sequence[JobPlan]) -> None:
     """Records that are there before: of half of the keys, and of all keys that are updated
     or deleted."""
     keys: dict[str, bool] = {}
+    if any(job.matches for job in jobs):
+        keys = dict.fromkeys(ONLY_IN_ACCOUNT, True)
     for job in jobs:
         for key, _ in job.rows:
             needed = job.action in {"update", "delete_by_external_id"}
@@ -792,6 +917,9 @@ def _add_records(account: Account, jobs: Sequence[JobPlan]) -> None:
     for key in sorted(keys):
         if keys[key] and (key not in creates or _is_even(key, 4)):
             record = account.add(key, "0")
+            if any(job.columns for job in jobs):
+                values = {"value": "100", "colour": "red", "note": ""}
+                record.versions[0] = replace(record.versions[0], values=values)
             version = record.versions[0]
             record.created_at = -86_400.0
             record.versions[0] = replace(version, at=-86_400.0)
@@ -807,29 +935,40 @@ def _rows_of(number: int, job: Job, account: Account) -> list[Row]:
         sent_at = tuple((at - EPOCH).total_seconds() for at in began)
         kept = BatchImages.objects.filter(batch=batch).first()
         before = images.unpacked(kept.images) if kept else {}
-        together = zip(batch.blob.items, batch.blob.row_results, strict=True)
-        for index, (item, result) in enumerate(together):
+        done_at = (batch.done_at - EPOCH).total_seconds() if batch.done_at else 0.0
+        together = zip(
+            batch.blob.row_numbers,
+            batch.blob.items,
+            batch.blob.row_results,
+            strict=True,
+        )
+        for index, (row_number, item, result) in enumerate(together):
             outcome = result.outcome if result else ""
             if not outcome and batch.state == "cancelled":
                 outcome = "cancelled"
             is_key = isinstance(item, str)
+            sent = {} if is_key else item or {}
             rows.append(
                 Row(
-                    tag=account.tag(item),
+                    tag=account.tag(item) or _tag(number, row_number - 1),
                     job=number,
                     host=account.host,
                     action=job.action,
-                    key=item if is_key else str(item.get("external_id", "")),
-                    value="" if is_key else item["custom_object_fields"]["value"],
+                    key=item if is_key else str(sent.get("external_id", "")),
+                    value=sent.get("custom_object_fields", {}).get("value", ""),
                     outcome=str(outcome or "pending"),
                     record_id=result.record_id if result else "",
                     code=result.code if result else "",
                     unconfirmed_attempts=unconfirmed,
                     attempts=len(attempts),
-                    sent_id="" if is_key else str(item.get("id", "")),
+                    sent_id=str(sent.get("id", "")),
                     sent_at=sent_at,
                     is_read_before=prior_reads.is_needed(job, batch),
                     before=_values(before[index]) if index in before else None,
+                    number=row_number,
+                    item=item,
+                    own_action=batch.own_action,
+                    done_at=done_at,
                 )
             )
     return rows

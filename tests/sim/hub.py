@@ -65,7 +65,7 @@ class Process:
         self.hub = hub
         self.name = name
         self.started_at = hub.now
-        self.stopping = Event()
+        self.stopping = Stopping(self)
         self.is_dead = False
         self.is_over = False
         self.fault = ""
@@ -118,11 +118,30 @@ class Process:
                 waiting.throw(GreenletExit)
 
     @property
+    def is_reader(self) -> bool:
+        """Whether it reads live records, and sends nothing."""
+        return self.name.startswith("reader")
+
+    @property
     def is_running(self) -> bool:
         return not self.is_dead and not all(each.dead for each in self._kept)
 
     def runs(self, current: greenlet) -> bool:
         return current in self._kept
+
+
+class Stopping(Event):
+    """The event that asks a process to stop."""
+
+    def __init__(self, process: "Process") -> None:
+        super().__init__()
+        self._process = process
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until the time is over: nobody asks meanwhile, or only a little earlier."""
+        if not self.is_set():
+            self._process.sleep(timeout or 0.0)
+        return self.is_set()
 
 
 class ProcessThread:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from jobsui.jobs.enums import OVER, SUCCEEDED
+from tests.sim import live_judge
 from tests.sim.account import DEADLOCK, OTHER, Applied, Record, Version
 from tests.sim.history import History, Row
 
@@ -16,6 +17,8 @@ MAX_IDLE_COMMITS = 30
 """In a minute of waiting: a poll a second, a reconciliation every two, and a renewal of the lease
 every five, on each account."""
 MINUTE = 60.0
+COMPARED = frozenset({"tag", "value", "colour", "note"})
+"""The fields of records."""
 UNKNOWN = frozenset({"uncertain"})
 MAX_UNSEEN = 130.0
 """Seconds from the read of a record to the write, if the request is late and its job crawls."""
@@ -28,6 +31,8 @@ def judge(history: History) -> list[tuple[str, str]]:
     found = list(history.faults)
     for name, oracle in ORACLES.items():
         found += [(name, what) for what in oracle(history)]
+    if history.plan.is_live:
+        found += live_judge.judge(history)
     return found
 
 
@@ -42,8 +47,12 @@ def _applied(history: History) -> dict[str, list[Applied]]:
 def successes_were_applied(history: History) -> Iterator[str]:
     applied = _applied(history)
     for row in history.rows:
+        if row.outcome == "unchanged":
+            continue
         if row.outcome in GOOD and not applied.get(row.tag):
-            if row.outcome == "deleted" and row.unconfirmed_attempts:
+            # Another job may have written the same.
+            may_be_others = row.outcome == "deleted" or history.plan.is_live
+            if may_be_others and row.unconfirmed_attempts:
                 continue
             yield f"{row.tag} {row.key} is reported as {row.outcome}, never applied"
 
@@ -132,7 +141,7 @@ def kept_values_were_there_before(history: History) -> Iterator[str]:
         others = [each for each in versions if each.writer != row.tag]
         for name, old in row.before.items():
             held = [(each.values or {}).get(name) for each in others]
-            if name in {"tag", "value"} and old not in held:
+            if name in COMPARED and old not in held:
                 yield f"{row.tag} {row.key} keeps {name} {old}, its record held {held}"
 
 
@@ -165,7 +174,7 @@ def changes_are_refused(history: History) -> Iterator[str]:
     lag = history.plan.weather.lag_by_id + MAX_READ
     for row in history.rows:
         plan = history.plan.jobs[min(row.job, len(history.plan.jobs) - 1)]
-        if not plan.refuses_changes:
+        if not plan.refuses_changes or plan.columns:
             continue
         for former, own in pairwise(_versions_of(history, row)):
             is_over_edit = own.writer == row.tag and former.writer == OTHER
@@ -183,7 +192,8 @@ def _versions_of(history: History, row: Row) -> list[Version]:
     """Of the records that had the key of a row, and of those that it wrote."""
     account = next(each for each in history.accounts if each.host == row.host)
     applied_to = {each.record_id for each in account.journal if each.tag == row.tag}
-    named = {row.sent_id, row.record_id, *applied_to} - {""}
+    # An item to delete is the key, of either kind.
+    named = {row.sent_id, row.record_id, row.key, *applied_to} - {""}
     found = [
         version
         for record in account.records.values()

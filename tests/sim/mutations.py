@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 DELIVERY = "jobsui/jobs/delivery"
 LEDGER = "jobsui/jobs/ledger"
+LIVE = "jobsui/jobs/live"
 PREPARATION = "jobsui/jobs/preparation"
 TESTS = "tests/jobs"
 IMAGES = f"{TESTS}/test_before_images.py"
@@ -521,5 +522,61 @@ MUTANTS = (
         "        return None if is_ours else",
         "        return",
         test=f"{IMAGES}::test_record_that_we_may_have_created_counts_as_new",
+    ),
+    Mutant(
+        "a record with one other value counts as the same",
+        "jobsui/jobs/records/compare.py",
+        "    if not changes:\n",
+        "    if len(changes) < 2:\n",
+        profile="compared",
+    ),
+    Mutant(
+        "rows that were left out are sent",
+        f"{LIVE}/plan.py",
+        "    if row.is_left_out:\n",
+        "    if False:\n",
+        profile="compared",
+    ),
+    Mutant(
+        "rows of a proof are divided twice",
+        f"{LIVE}/sent_rows.py",
+        "if after < row[0] <= last_row",
+        "if row[0] <= last_row",
+        profile="proved",
+    ),
+    Mutant(
+        "a record that is gone counts as landed",
+        f"{LIVE}/proof.py",
+        "Proved(Landing.GONE)",
+        "Proved(Landing.EXACT)",
+        profile="proved",
+    ),
+    Mutant(
+        "a record that changed is deleted",
+        f"{DELIVERY}/prior_reads.py",
+        "    if record.updated_at == compared.updated_at:\n",
+        "    if True:\n",
+        profile="matched",
+    ),
+    Mutant(
+        "pages of the list are skipped",
+        f"{LIVE}/account_listing.py",
+        "            if self._is_missing(record):\n"
+        "                self._keep(record)\n"
+        "        listing.list_cursor",
+        "            if self._is_missing(record) and not page.after:\n"
+        "                self._keep(record)\n"
+        "        listing.list_cursor",
+        profile="matched",
+    ),
+    Mutant(
+        "an undo beside an open job sends what it has not read",
+        f"{LIVE}/plan.py",
+        "    if job.parent_rows == ParentRows.UNDONE:\n        # It",
+        "    if False:\n        # It",
+        test=(
+            f"{TESTS}/test_undo.py"
+            "::test_undo_beside_an_earlier_open_job_sends_what_it_has_read"
+        ),
     ),
 )

@@ -3,12 +3,13 @@ its sender has died since."""
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from greenlet import getcurrent
 
 from jobsui.zendesk.errors import NotSent, Unconfirmed
 from jobsui.zendesk.transport import Received, Request
-from tests.sim.account import Account, kind_of
+from tests.sim.account import Account, Shown, kind_of
 from tests.sim.hub import Process
 from tests.sim.plan import Plan
 from tests.sim.witness import InTransit, Witness
@@ -25,6 +26,8 @@ class Network:
         """How often each planned fault took place, as "edge:fault"."""
         self.refused_tags: set[str] = set()
         """The rows about which a post or a poll was refused."""
+        self.shown: list[Shown] = []
+        """What processes have learned of records."""
 
     def next_fault(self, kind: str, now: float) -> tuple[int, str, float]:
         """(number of this request of its kind, what happens to it, with what)."""
@@ -37,8 +40,14 @@ class Network:
             self.happened[f"{kind}:{what}"] += 1
         return number, what, argument
 
-    def note_refused(self, account: Account, request: Request) -> None:
-        tags = account.tags_of(request)
+    def note_shown(self, process: Process, shown: list[Shown]) -> None:
+        """A response has arrived at a process."""
+        at = process.hub.now
+        self.shown += [replace(each, at=at, process=process.name) for each in shown]
+
+    def note_refused(
+        self, account: Account, request: Request, tags: tuple[str, ...]
+    ) -> None:
         for status_id in (request.params or {}).get("ids", "").split(","):
             if status_id in account.jobs:
                 tags += account.jobs[status_id].tags
@@ -78,7 +87,7 @@ class SimTransport:
         self._witness.leaves(self._process, kind, tags)
         if what:
             self._tell(f"{name}: {what}")
-        return _Exchange(self, request, deadline, what, argument).run()
+        return _Exchange(self, request, tags, deadline, what, argument).run()
 
 
 class _Exchange:
@@ -88,6 +97,7 @@ class _Exchange:
         self,
         transport: SimTransport,
         request: Request,
+        tags: tuple[str, ...],
         deadline: float,
         what: str,
         argument: float,
@@ -97,12 +107,14 @@ class _Exchange:
         self._account = transport._account
         self._latency = transport._latency
         self._request = request
+        self._tags = tags
         self._deadline = deadline
         self._what = what
         self._argument = argument
         self._kind = kind_of(request)
         self._witness = transport._witness
         self._response: Received | None = None
+        self._shown: list[Shown] = []
         self._error: str = ""
         self._is_over = False
 
@@ -128,8 +140,7 @@ class _Exchange:
         raise Unconfirmed(TIMEOUT, code="timeout")
 
     def _depart(self, end: Callable[[], None]) -> None:
-        tags = self._account.tags_of(self._request)
-        moving = InTransit(tags, sender=self._process)
+        moving = InTransit(self._tags, sender=self._process)
         self._witness.in_transit.append(moving)
         if self._what == "frozen":
             # Between the last check of the lease and the first byte.
@@ -159,12 +170,13 @@ class _Exchange:
                 wait = str(int(self._argument))
                 response = Received(503, {"Retry-After": wait}, b"<html>Busy</html>")
             case "500_after":
-                self._account.handle(self._request)
+                self._account.handle(self._request, self._tags)
                 response = Received(502, {}, b"<html>Bad gateway</html>")
             case "omit":
                 response = Received(200, {}, b'{"job_statuses": []}')
             case _:
-                response = self._account.handle(self._request)
+                response = self._account.handle(self._request, self._tags)
+                self._shown = self._account.shown
                 self._witness.jobs_run()
         if self._what == "lost_after":
             hub.after(self._latency + 5 * self._argument, self._broken(end))
@@ -173,8 +185,9 @@ class _Exchange:
         def deliver() -> None:
             if not self._is_over:
                 self._response = response
+                self._network.note_shown(self._process, self._shown)
                 if response.status in {401, 403, 404}:
-                    self._network.note_refused(self._account, self._request)
+                    self._network.note_refused(self._account, self._request, self._tags)
                 self._witness.responds(self._process, self._kind, response)
             end()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+FIRST_ROW = 2
 BAD = "bad"
 """The value of a row that makes the account refuse its whole request."""
 
@@ -23,8 +24,30 @@ class JobPlan:
     keep_undo: bool = False
     """Records are read right before each batch, and what they hold is kept."""
     refuses_changes: bool = False
-    """Its rows were compared at the launch, and are not sent if their records have changed
-    since. Of updates only."""
+    """Its rows were compared before, and are not sent if their records have changed since.
+    Without columns: they were compared at the launch, and are updates."""
+    columns: tuple[str, ...] = ()
+    """The fields of its CSV file, besides key and name; then the value of a row has one part
+    for each: "123/red". (): its items have a field that names the row."""
+    compares: bool = False
+    """Its rows are compared with the account before the launch."""
+    matches: bool = False
+    """The comparison also finds what only the account has, and the job deletes it."""
+    left_out: tuple[int, ...] = ()
+    """The rows that a person leaves out of the comparison, by their numbers."""
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of the rows of its file. The first row has the names of the columns."""
+        return list(range(FIRST_ROW, FIRST_ROW + len(self.rows)))
+
+    def key(self, number: int) -> str:
+        return self.rows[number - FIRST_ROW][0]
+
+    def values(self, number: int) -> dict[str, str]:
+        """{field: value} of a row of its file."""
+        _, value = self.rows[number - FIRST_ROW]
+        return dict(zip(self.columns, value.split("/"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -69,7 +92,8 @@ class Plan:
     events: tuple[tuple[float, str, str], ...] = ()
     """(time, what, which): persons ("pause", "0"), other programs ("write", "k3"),
     processes ("kill", ""), ("freeze", "20"), ("stop", ""). Persons and programs act on
-    the account of their job, or the first account."""
+    the account of their job, or the first account. "undo" and "prove" wait until it is
+    possible."""
     faults_end: float = 120.0
     has_files: bool = False
     """The jobs come as files, which are checked and planned. Otherwise their batches are
@@ -84,18 +108,25 @@ class Plan:
     timing: Mapping[str, float] = field(default_factory=dict)
     """What differs from the product's Timing."""
 
+    @property
+    def is_live(self) -> bool:
+        """Whether its jobs are compared with live records, proved or undone."""
+        return any(job.columns for job in self.jobs)
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
         data: dict[str, Any] = json.loads(text)
-        data["jobs"] = tuple(
-            JobPlan(**{**job, "rows": tuple(map(tuple, job["rows"]))})
-            for job in data["jobs"]
-        )
+        data["jobs"] = tuple(map(_job, data["jobs"]))
         data["weather"] = Weather(**data["weather"])
         data["faults"] = {name: tuple(fault) for name, fault in data["faults"].items()}
         data["events"] = tuple(map(tuple, data["events"]))
         data["answers"] = tuple(data.get("answers", cls.answers))
         return cls(**data)
+
+
+def _job(data: dict[str, Any]) -> JobPlan:
+    lists = {name: tuple(data.get(name, ())) for name in ("columns", "left_out")}
+    return JobPlan(**{**data, **lists, "rows": tuple(map(tuple, data["rows"]))})

@@ -22,7 +22,9 @@ from tests.sim.tally import MAX_KNOWABLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHUNK = 25
-FIRST_SEEDS = range(101, 301, CHUNK)
+FIRST_SEEDS = range(101, 251, CHUNK)
+LIVE_SEEDS = range(1, 13)
+LIVE_PROFILES = ("compared", "matched", "proved", "undone")
 PLANS = sorted(Path(__file__).parent.glob("plans/*.json"))
 
 
@@ -45,6 +47,15 @@ def test_every_outcome_is_what_the_account_holds(first: int) -> None:
     knowable = sum(len(judge.knowable_rows(each)) for each in histories)
     assert {each.plan.seed: found[each.plan.seed] for each in wrong} == {}, stories
     assert knowable <= MAX_KNOWABLE * rows
+
+
+@pytest.mark.parametrize("profile", LIVE_PROFILES)
+def test_what_is_told_of_live_records_is_true(profile: str) -> None:
+    histories = [play(plan_of(seed, profile)) for seed in LIVE_SEEDS]
+
+    found = {each.plan.seed: judge.judge(each) for each in histories}
+    stories = "\n".join(line for each in histories for line in each.story)
+    assert [seed for seed in LIVE_SEEDS if found[seed]] == [], f"{found}\n{stories}"
 
 
 def test_a_retry_may_write_after_a_job_launched_before_it() -> None:

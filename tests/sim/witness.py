@@ -79,7 +79,8 @@ class Witness:
 
     def leaves(self, process: Process, kind: str, tags: Collection[str]) -> None:
         """A request is about to be sent."""
-        self._require_lease(process, kind)
+        if not process.is_reader:
+            self._require_lease(process, kind)
         self._require_wait(process, kind)
         self._require_rate(process)
         if tags:
@@ -119,6 +120,9 @@ class Witness:
     def _require_attempt(self, tags: Collection[str]) -> None:
         """F: a committed attempt of the present epoch says that the rows may be sent."""
         tag = min(tags)
+        if tag not in self.row_numbers:
+            # It was found by its batch, which is being sent.
+            return
         row = self.row_numbers[tag]
         attempts = Attempt.objects.filter(
             batch__job__in=self.job_ids[tag],
@@ -184,4 +188,4 @@ class Witness:
 
 def _kinds_like(kind: str) -> tuple[str, ...]:
     """The kinds of requests that rest together after a failure."""
-    return ("post",) if kind == "post" else ("poll", "list", "read")
+    return ("post",) if kind == "post" else ("poll", "list", "read", "records")
