@@ -9,7 +9,8 @@ from jobsui.connections import hosts, proxy_reads
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.models import Connection
 from jobsui.jobs.models import Lease
-from jobsui.zendesk.errors import RateLimited
+from jobsui.zendesk.client import retry_after
+from jobsui.zendesk.errors import RateLimited, ZendeskError
 
 REQUEST_SECONDS = 10.0
 MAX_WAIT = 1.0
@@ -75,14 +76,16 @@ class _Turns:
             return seconds
 
 
-def postpone(connection: Connection, error: RateLimited) -> None:
-    """Let other reads of the account wait as long as Zendesk asks for."""
-    seconds = error.retry_after
-    proxy_reads.postpone(
-        connection,
-        proxy_reads.DEFAULT_RETRY_AFTER if seconds is None else seconds,
-        beside_driver=_has_driver(connection),
-    )
+def postpone(connection: Connection, error: ZendeskError) -> None:
+    """Let other reads of the account wait as long as Zendesk asks for, if it does. A 429
+    always does."""
+    seconds = retry_after(error.response) if error.response else None
+    if isinstance(error, RateLimited):
+        asked = error.retry_after
+        seconds = proxy_reads.DEFAULT_RETRY_AFTER if asked is None else asked
+    if seconds is not None:
+        has_driver = _has_driver(connection)
+        proxy_reads.postpone(connection, seconds, beside_driver=has_driver)
 
 
 def _client(

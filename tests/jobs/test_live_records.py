@@ -1,12 +1,14 @@
 """Reading and comparing the live records of a job."""
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from jobsui.connections import objects
-from jobsui.connections.models import CustomObject
+from jobsui.connections import objects, proxy_reads
+from jobsui.connections.models import CustomObject, ReadPace
 from jobsui.jobs import account_client, leases
 from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
@@ -17,6 +19,8 @@ from jobsui.jobs.preparation import checker, planner
 from jobsui.jobs.records import images, keyed_reads
 from jobsui.jobs.records.compare import Image
 from jobsui.jobs.reports import compared_rows, row_results
+from jobsui.zendesk.errors import Unconfirmed
+from jobsui.zendesk.payloads import Response
 from tests.factories import make_connection, make_job, make_object
 from tests.harness import GADGET, Harness, gadgets
 from tests.sandbox_server import Sandbox
@@ -473,3 +477,20 @@ def test_dividing_that_fails_advises_no_other_file(
     read.refresh_from_db()
     assert read.state == ReadState.FAILED
     assert read.reason.endswith(pages.TRY_AGAIN)
+
+
+def test_reads_wait_as_long_as_zendesk_asks_for() -> None:
+    connection = make_connection()
+    pace = ReadPace.objects.create(host=connection.host, next_at=proxy_reads.LONG_AGO)
+    broken = Response(500, {}, b"", 0.1)
+    busy = Response(503, {"Retry-After": "20"}, b"", 0.1)
+    in_20_seconds = timezone.now() + timedelta(seconds=20)
+
+    account_client.postpone(connection, Unconfirmed("Broken.", response=broken))
+    pace.refresh_from_db()
+    after_broken = pace.next_at
+    account_client.postpone(connection, Unconfirmed("Busy.", response=busy))
+    pace.refresh_from_db()
+
+    assert after_broken == proxy_reads.LONG_AGO
+    assert pace.next_at >= in_20_seconds

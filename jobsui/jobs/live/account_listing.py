@@ -255,6 +255,7 @@ class _Lister:
             except ZendeskError as error:
                 if self._clock.monotonic() - began > MAX_FAILING_SECONDS:
                     raise Failed(explain(error)) from error
+                account_client.postpone(self._job.connection, error)
                 seconds = RETRY_SECONDS
             except ConnectionsError as error:
                 raise Failed(str(error)) from error

@@ -39,7 +39,7 @@ from jobsui.jobs.preparation.file_reading import Stopped
 from jobsui.jobs.records import images, sizes, stored_forms
 from jobsui.text import from_difference, storable, storable_text
 from jobsui.zendesk import custom_objects
-from jobsui.zendesk.errors import RateLimited, Refused, ZendeskError
+from jobsui.zendesk.errors import Refused, ZendeskError
 from jobsui.zendesk.payloads import Json
 
 logger = logging.getLogger(__name__)
@@ -233,11 +233,11 @@ class _Pages:
         """Raises Failed, and ZendeskError if the requests may be repeated."""
         try:
             result = future.result()
-        except RateLimited as error:
-            account_client.postpone(self._read.job.connection, error)
-            raise
         except Refused as error:
             raise Failed(explain(error)) from error
+        except ZendeskError as error:
+            account_client.postpone(self._read.job.connection, error)
+            raise
         except ConnectionsError as error:
             raise Failed(str(error)) from error
         self._succeeded_at = self._clock.monotonic()
