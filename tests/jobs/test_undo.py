@@ -432,6 +432,46 @@ def test_undo_waits_for_later_jobs(harness: Harness) -> None:
         undo.create(job, by=None)
 
 
+def test_undo_is_read_again_after_a_later_job(harness: Harness) -> None:
+    """A later job that found a value as its file says has sent nothing for it, so the record does
+    not show that somebody counts on it."""
+    harness.object()
+    make(harness, 2)
+    rows = [{"external_id": f"g-{n}", "price": "100"} for n in (1, 2)]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    draft = undo.create(job, by=None)
+    harness.task_queue.run_all()
+    assert undo.obstacle(draft) == ""
+    later = run(harness, rows[1:], Action.UPSERT_BY_EXTERNAL_ID)
+    assert later.counts["unchanged"] == 1
+
+    with pytest.raises(NotPossibleNow, match="Read again"):
+        actions.launch(draft, by=None)
+
+    undo.read_again(draft, by=None)
+    harness.task_queue.run_all()
+    finish(harness, draft)
+    prices = {key: fields["price"] for key, (_, fields) in contents(harness).items()}
+    assert prices == {"g-1": 1.5, "g-2": 100}
+
+
+def test_undo_is_read_again_if_a_later_job_ended_during_the_read(
+    harness: Harness,
+) -> None:
+    harness.object()
+    make(harness, 2)
+    rows = [{"external_id": "g-1", "price": "100"}]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    draft = undo.create(job, by=None)
+    other = finish(harness, harness.checked(gadgets(1, first=9), Action.CREATE))
+    read = undo.current(draft)
+    assert read is not None
+    assert read.state == ReadState.DONE
+
+    assert other.state == JobState.COMPLETED
+    assert undo.obstacle(draft) == undo.OUTDATED
+
+
 def test_records_with_new_ids_are_followed(harness: Harness) -> None:
     harness.object()
     make(harness, 2)

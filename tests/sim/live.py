@@ -239,11 +239,10 @@ class LiveJobs:
         except NotPossibleNow as refusal:
             self._refused[number] += 1
             self._tell(f"job {number} cannot be launched: {refusal}")
-            is_outdated = number < len(self._plans) and _is_outdated(job)
             if self._refused[number] > MAX_TRIES or not job.to_send:
                 self._discard(number, job, str(refusal))
-            elif is_outdated:
-                comparisons.start(job, by=None)
+            elif _is_outdated(job):
+                self._read(job)
         else:
             self._tell(f"a person launches job {number}")
 
@@ -279,6 +278,9 @@ def _content(plan: JobPlan, account: Account) -> str:
 
 
 def _is_outdated(job: Job) -> bool:
+    if job.parent_rows == ParentRows.UNDONE:
+        plan = undo.current(job)
+        return plan is not None and undo.is_outdated(plan)
     read = comparisons.finished(job)
     return read is not None and comparisons.is_outdated(read)
 

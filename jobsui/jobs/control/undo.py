@@ -34,6 +34,7 @@ NOT_INDEXED = (
     "A later job has ended just now, and its records are not in the history yet. Try again in "
     "a minute."
 )
+OUTDATED = "Another job of this object has run since the records were read. Read again."
 
 
 def create(
@@ -128,20 +129,27 @@ def require_usable(undo: Job) -> None:
         raise NotPossibleNow(NOTHING_CHOSEN)
     if undo.parent is not None:
         require_quiet(undo.parent)
+    if is_outdated(read):
+        raise NotPossibleNow(OUTDATED)
+
+
+def is_outdated(read: RecordRead) -> bool:
+    """Whether a later job may have changed the records, or found them as its file says, without
+    the plan of the undo taking it into account."""
+    undone = read.job.parent
+    if undone is None:
+        return False
+    later = Job.objects.later_than(undone)
+    return later.filter(indexed_at__gte=read.created_at).exists()
 
 
 def require_quiet(job: Job) -> None:
     """Raise NotPossibleNow while a later job may still change the records of a job, or while
     what it changed is unknown."""
-    later = Job.objects.on_account(job.connection.host).launched()
-    later = later.filter(object_key=job.object_key, created_at__gt=job.created_at)
-    if later.open().exclude(pk=job.pk).exists():
+    later = Job.objects.later_than(job)
+    if later.open().exists():
         raise NotPossibleNow(OPEN_JOB)
-    if (
-        later.exclude(pk=job.pk)
-        .filter(indexed_at=None, results_pruned_at=None)
-        .exists()
-    ):
+    if later.filter(indexed_at=None, results_pruned_at=None).exists():
         raise NotPossibleNow(NOT_INDEXED)
 
 

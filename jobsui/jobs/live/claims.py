@@ -47,15 +47,8 @@ class LaterJobs:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        launched = Job.objects.on_account(job.connection.host).launched()
-        later = launched.filter(
-            object_key=job.object_key, created_at__gt=job.created_at
-        ).exclude(pk=job.pk)
-        self.jobs = list(
-            later.select_related("file", "parent__parent__file").order_by(
-                "created_at", "pk"
-            )
-        )
+        later = Job.objects.later_than(job).order_by("created_at", "pk")
+        self.jobs = list(later.select_related("file", "parent__parent__file"))
         self._histories: dict[int, _History] = {}
         self._has_new_ids = new_ids.has_any(job)
 

@@ -56,6 +56,14 @@ class JobQuerySet(models.QuerySet["Job"]):
     def on_account(self, host: str) -> "JobQuerySet":
         return self.filter(connection__host=host)
 
+    def later_than(self, job: "Job") -> "JobQuerySet":
+        """Launched after a job, on the same object of the same account."""
+        launched = self.on_account(job.connection.host).launched()
+        later = launched.filter(
+            object_key=job.object_key, created_at__gt=job.created_at
+        )
+        return later.exclude(pk=job.pk)
+
     def with_limit(self) -> "JobQuerySet":
         """Each with `limited_by_now`: what limits its speed now, and `waits_until`: when
         Zendesk accepts requests again. Both are correct even when no driver runs that
