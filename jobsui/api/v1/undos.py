@@ -186,7 +186,7 @@ def detail(request: ApiRequest, code: Code) -> Any:
     response=responses(200, UndoPlanOut, 404, 409),
 )
 def read_again(request: ApiRequest, code: Code) -> Any:
-    """Reads the records again, as they are now. Rows that were left out are no longer."""
+    """Reads the records again, as they are now. Rows that were left out stay so."""
     job, _ = _planned(request, code)
     undo.read_again(job, by=request.auth.user)
     return serialize(*_planned(request, code))
