@@ -1,6 +1,7 @@
 """What is kept of a record before an item is sent, once and again."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from jobsui.jobs.delivery.prior_reads import EarlierRequests, PriorRead
 from jobsui.jobs.enums import Action, Outcome
 from jobsui.jobs.records import images
 from jobsui.jobs.records.before_images import before_again, before_image, changed_since
-from jobsui.jobs.records.compare import Image
+from jobsui.jobs.records.compare import Image, image_of
 from jobsui.zendesk.payloads import Field, Record, Schema
 
 SCHEMA = Schema(
@@ -199,6 +200,42 @@ def test_rows_that_were_not_compared_are_never_refused() -> None:
 
     assert found.results == {}
     assert found.images == {0: image(status="theirs")}
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        (record(status="old"), None),
+        # Changed twice within one second.
+        (
+            record(status="new"),
+            "The record was changed by user 7 after the comparison: Status. ",
+        ),
+        # Changed, and changed back.
+        (
+            replace(record(status="old"), updated_at="later"),
+            "The record was changed by user 7 after the comparison. ",
+        ),
+    ],
+)
+def test_record_is_deleted_only_if_nothing_about_it_has_changed(
+    now: Record, message: str | None
+) -> None:
+    read = PriorRead(request(Action.DELETE, "R1"), {0: now})
+    compared = image_of(record(status="old"))
+
+    found = prior_reads.before(
+        read,
+        SCHEMA,
+        {0: compared},
+        EarlierRequests(),
+        refuses=True,
+        is_of_records=True,
+    )
+
+    results = {index: result.message for index, result in found.results.items()}
+    refused = {} if message is None else {0: message + prior_reads.NOT_DELETED}
+    assert results == refused
 
 
 def test_batch_that_is_sent_again_keeps_its_images() -> None:

@@ -207,11 +207,12 @@ def _refused_deletion(
     if record is None:
         done = RowResult(Outcome.UNCHANGED, compared.record_id)
         return None if may_be_ours else done
-    if record.updated_at == compared.updated_at:
+    changed = changed_since(compared, None, schema, record, may_be_ours=False)
+    # The time alone does not show a second change within the same second.
+    if record.updated_at == compared.updated_at and not changed:
         return None
     if is_unclear:
         return uncertain(CHANGED_MEANWHILE)._replace(record_id=record.id)
-    changed = changed_since(compared, None, schema, record, may_be_ours=False)
     message = f"{_changed(changed, record, schema)} {NOT_DELETED}"
     return RowResult(Outcome.FAILED, record.id, CHANGED_SINCE, message)
 
