@@ -12,7 +12,7 @@ from django.test import Client
 from jobsui.jobs.control import drafts, retries
 from jobsui.jobs.enums import Action, EventKind, FileState, JobState, Weight
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.models import File, Job, RunSettings
+from jobsui.jobs.models import AccountFacts, File, Job, RunSettings
 from tests.conftest import TaskQueue
 from tests.factories import make_object
 from tests.harness import Harness, gadgets
@@ -147,6 +147,7 @@ def test_file_is_shown_as_it_was_read(operator: Client) -> None:
 
 def test_check_without_problems_says_what_it_covers_and_warns(operator: Client) -> None:
     job = stages.checked("external_id,price\ng-1,1\n")
+    AccountFacts.objects.filter(job=job).update(notices=[])
 
     text = " ".join(operator.get(path(job, "check/")).text.split())
 
@@ -154,6 +155,34 @@ def test_check_without_problems_says_what_it_covers_and_warns(operator: Client) 
     assert "a sample of the records and references in Zendesk" in text
     assert "Zendesk may refuse 1 valid row" in text
     assert "Name is required for new records, and no column is mapped to it." in text
+
+
+@pytest.mark.parametrize(
+    ("action", "scope"),
+    [
+        (
+            Action.UPSERT_BY_EXTERNAL_ID,
+            "Checked: types, options, names and keys. Zendesk may still refuse a row for other "
+            "reasons.",
+        ),
+        (
+            Action.DELETE_BY_EXTERNAL_ID,
+            "Checked: each row identifies a record, no record appears twice.",
+        ),
+    ],
+)
+def test_check_says_only_what_it_has_checked(
+    operator: Client, action: Action, scope: str
+) -> None:
+    job = stages.checked("external_id\ng-1\n", action)
+    notice = {"code": "not_checked", "message": "Which records exist was not checked."}
+    AccountFacts.objects.filter(job=job).update(notices=[notice])
+
+    text = " ".join(operator.get(path(job, "check/")).text.split())
+
+    assert scope in text
+    assert notice["message"] in text
+    assert "a sample of" not in text
 
 
 def test_file_that_cannot_be_read_says_why(operator: Client) -> None:

@@ -13,6 +13,7 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs import account_client
 from jobsui.jobs.enums import Action
+from jobsui.jobs.mapping.check_scope import NOT_CHECKED
 from jobsui.jobs.mapping.field_targets import api_name, schema_of
 from jobsui.jobs.mapping.json_texts import decoded, encoded
 from jobsui.jobs.mapping.key_rewritings import ENOUGH
@@ -60,7 +61,7 @@ def read(job: Job, sample: RowSample, keep: Callable[[], object]) -> AccountFact
     try:
         reader.read_all()
     except _Unavailable as reason:
-        reader.note("not_checked", f"Not everything was checked in Zendesk. {reason}")
+        reader.note(NOT_CHECKED, f"Not everything was checked in Zendesk. {reason}")
     return reader.facts
 
 
@@ -103,9 +104,9 @@ class _Reader:
         try:
             read()
         except Refused as error:
-            self.note("not_checked", f"{topic} was not checked. {explain(error)}")
+            self.note(NOT_CHECKED, f"{topic} was not checked. {explain(error)}")
         except _NotShown as reason:
-            self.note("not_checked", f"{topic} was not checked. {reason}")
+            self.note(NOT_CHECKED, f"{topic} was not checked. {reason}")
 
     def _read_record_limit(self) -> None:
         count, limit = self._call(custom_objects.record_limit)
@@ -254,7 +255,7 @@ class _Reader:
             asked = list(wanted)[: MAX_NAMES if key == "name" else None]
             if asked and not _can_look_up(field, key):
                 self.note(
-                    "not_checked",
+                    NOT_CHECKED,
                     f"{label} has {KEY_LABELS[key]} of {field.target_noun}s. Whether they exist "
                     "was not checked.",
                 )

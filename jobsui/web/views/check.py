@@ -108,6 +108,7 @@ def _check_page(job: Job) -> dict[str, Any]:
     is_ready = job.state == JobState.READY
     found = job_details.causes(job, Cause.Phase.CHECK, most=50) if is_ready else []
     warnings = job_details.warnings(job) if is_ready else []
+    notices = job_details.account_notices(job) if is_ready else []
     can_correct = is_ready and job.file.is_here and not job.file.is_raw_items
     return {
         "job": job,
@@ -120,9 +121,9 @@ def _check_page(job: Job) -> dict[str, Any]:
         "announcement": wizard_texts.check_announcement(job),
         "causes": found,
         "warnings": warnings,
-        "notices": job_details.account_notices(job) if is_ready else [],
+        "notices": notices,
         "sends_warned": job.rows_left_out == job.rows_invalid,
-        "scope": check_scope(job) if is_ready else "",
+        "scope": check_scope(job, notices) if is_ready else "",
         "problems": job_details.problem_count(job) if is_ready else 0,
         "valid": job.rows - job.rows_left_out,
         "can_compare": comparisons.is_possible(job),

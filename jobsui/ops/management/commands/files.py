@@ -62,4 +62,4 @@ class Command(TerminalCommand):
         for line in output.check_warnings_of(job):
             self.write(line)
         if not job.rows_invalid:
-            self.write(check_scope(job))
+            self.write(check_scope(job, job_details.account_notices(job)))
