@@ -90,6 +90,9 @@ BAD_ROWS = 0.1
 SEVERAL_ACCOUNTS = 0.15
 """The share of swarms with jobs on several accounts, of which each worker drives one at a
 time."""
+AROUND_UNDO = (-8.0, 12.0)
+"""Seconds from the wish for an undo. Its records are read after 3 to 6, and sent after 9 to
+12."""
 FREQUENT = frozenset({"decisions", "retries"})
 """Profiles that are drawn three times as often, because what they aim at needs more luck."""
 
@@ -622,15 +625,37 @@ def _compared(seed: int, random: Random) -> Plan:
 
 
 def _undone(seed: int, random: Random) -> Plan:
-    """Jobs that are undone, and undos."""
-    jobs = [_live_job(random) for _ in range(random.choice((1, 1, 2, 2, 3)))]
+    """Jobs that are undone, and undos, while others change what the jobs have written."""
+    jobs = [
+        replace(_live_job(random), keep_undo=random.random() < 0.8)
+        for _ in range(random.choice((1, 1, 2, 2, 3)))
+    ]
     plan = _live(seed, random, jobs, "undone")
     events = []
     for number in range(random.choice((1, 2, 3))):
         undone = random.randrange(len(jobs) + number)
         what = random.choice(("undo", "undo", "undo", "undo_rows", "undo_value"))
-        events.append((30.0 * number + _sometime(random), what, str(undone)))
+        asked_at = 30.0 * number + _sometime(random)
+        if undone < len(jobs):
+            job = plan.jobs[undone]
+            asked_at = max(asked_at, job.launch_at + random.choice((0.0, 20.0, 20.0)))
+            events += _changes_around(random, asked_at, job)
+        events.append((asked_at, what, str(undone)))
     return _with_events(plan, events)
+
+
+def _changes_around(
+    random: Random, asked_at: float, job: JobPlan
+) -> list[tuple[float, str, str]]:
+    """Others change values that a job writes: before an undo of it reads them, and until the
+    undo is sent."""
+    changes = []
+    for _ in range(random.choice((0, 2, 4))):
+        key, _ = random.choice(job.rows)
+        name = random.choice(job.columns)
+        at = max(1.0, asked_at + random.uniform(*AROUND_UNDO))
+        changes.append((round(at, 2), "write" if name == "value" else name, key))
+    return changes
 
 
 def _proved(seed: int, random: Random) -> Plan:

@@ -570,6 +570,27 @@ MUTANTS = (
         profile="matched",
     ),
     Mutant(
+        "an undo puts back what was changed since",
+        f"{LIVE}/undo.py",
+        "        elif is_equal(name, written.get(name), now, schema):\n",
+        "        elif True:\n",
+        profile="undone",
+    ),
+    Mutant(
+        "an undo with an outdated read is launched",
+        "jobsui/jobs/control/undo.py",
+        "    if is_outdated(read):\n",
+        "    if False:\n",
+        profile="undone",
+    ),
+    Mutant(
+        "a record that is as it was read counts as changed",
+        "jobsui/jobs/records/before_images.py",
+        "_is_computed(name, schema) or is_equal(name, old, now, schema)",
+        "_is_computed(name, schema)",
+        profile="undone",
+    ),
+    Mutant(
         "an undo beside an open job sends what it has not read",
         f"{LIVE}/plan.py",
         "    if job.parent_rows == ParentRows.UNDONE:\n        # It",
