@@ -554,7 +554,7 @@ MUTANTS = (
     Mutant(
         "a record that changed is deleted",
         f"{DELIVERY}/prior_reads.py",
-        "    if record.updated_at == compared.updated_at:\n",
+        "    if record.updated_at == compared.updated_at and not changed:\n",
         "    if True:\n",
         profile="matched",
     ),
