@@ -172,6 +172,43 @@ def test_plan_has_three_lists(operator: Client, harness: Harness) -> None:
     assert lines(operator, path(draft, "undo-plan/?list=impossible")) == []
 
 
+def keys(client: Client, address: str) -> list[tuple[int, str]]:
+    """(row, key) of the list that a page shows."""
+    shown = client.get(address)
+    rows = [line.grid.row for line in shown.context["lines"]]
+    assert all(f'data-label="Key">{row.key}<' in shown.text for row in rows)
+    return [(row.row, row.key) for row in rows]
+
+
+@transactional
+def test_rows_have_the_keys_of_the_file(operator: Client, harness: Harness) -> None:
+    """Although the compared job has sent record IDs, and its undo, too."""
+    job = updated(harness)
+    edit(harness, "g-2", price=77)
+    draft = planned(harness, job)
+
+    before = keys(operator, path(draft))
+    kept = keys(operator, path(draft, "undo-plan/?list=kept"))
+    second = planned(harness, ended(harness, draft))
+
+    assert before == [(2, "g-1"), (4, "g-3")]
+    assert kept == [(3, "g-2")]
+    assert keys(operator, path(draft, "")) == before
+    assert keys(operator, path(second)) == before
+
+
+@transactional
+def test_rows_of_a_job_without_comparison_have_their_keys(
+    operator: Client, harness: Harness
+) -> None:
+    harness.object()
+    job = ended(harness, harness.checked(gadgets(2), Action.CREATE))
+
+    draft = planned(harness, job)
+
+    assert keys(operator, path(draft)) == [(2, "g-1"), (3, "g-2")]
+
+
 @transactional
 def test_launched_undo_shows_what_it_has_put_back(
     operator: Client, harness: Harness

@@ -5,6 +5,7 @@ its other records say: its counts, its attempts, and the errors of its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jobsui.jobs.enums import IN_FLIGHT, AttemptResult, Outcome
 from jobsui.jobs.models import Attempt, Batch, BatchBlob, RowError, RowResult
@@ -63,6 +64,14 @@ def stored_results(blob: BatchBlob) -> list[tuple[int, RowResult | None]]:
         rest = RowResult(outcome) if has_succeeded else DAMAGED_RESULT
     results = [result or rest for result in recovered.results]
     return list(zip(recovered.rows, results, strict=True))
+
+
+def stored_items(blob: BatchBlob) -> list[tuple[int, Any]]:
+    """(row number, item) of each row; empty where they cannot be read."""
+    try:
+        return list(zip(blob.row_numbers, blob.items, strict=True))
+    except (Unreadable, ValueError):
+        return []
 
 
 def results_of_open_items(

@@ -8,7 +8,7 @@ from jobsui.jobs.enums import Action, Landing
 from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.models import RecordRead
 from jobsui.jobs.records.compare import FIELDS
-from jobsui.jobs.reports import read_pages, record_values
+from jobsui.jobs.reports import read_pages, record_keys, record_values
 from jobsui.jobs.reports.record_values import ComparedValue, text_of
 from jobsui.paging import Page
 from jobsui.zendesk.payloads import time_of
@@ -109,14 +109,8 @@ def _proved(row: ReadRow) -> ProvedRow:
         row=row.number,
         landing=Landing(row.code),
         record_id=row.record_id or (image.record_id if image else ""),
-        key=_key(sent["item"], Action(sent["action"])),
+        key=record_keys.of_item(sent["item"], Action(sent["action"])),
         values=record_values.sent_and_held(sent["item"], image) if image else (),
         updated_at=image.updated_at if image else "",
         updated_by=image.updated_by if image else "",
     )
-
-
-def _key(item: object, action: Action) -> str:
-    if isinstance(item, dict):
-        return str(item.get("external_id") or item.get("name") or "")
-    return "" if item is None or action.key == "id" else str(item)

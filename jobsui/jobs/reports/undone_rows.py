@@ -53,7 +53,8 @@ class UndoneRows:
 @dataclass(frozen=True, slots=True)
 class UndoneRow:
     compared: ComparedRow
-    """`old` of its values is what the record held when it was read, `new` is what is put back."""
+    """`old` of its values is what the record held when it was read, `new` is what is put back. It
+    has no key: `record_keys.py` finds it."""
     reasons: Sequence[Reason] = ()
     """What is kept and why, or why the row cannot be undone."""
 
@@ -148,11 +149,13 @@ def _results(undo: Job, rows: Collection[int]) -> dict[int, RowResult]:
 
 def _undone(row: ReadRow) -> UndoneRow:
     compared = ComparedRow(
-        row.number,
-        row.record_id,
-        row.record_id,
-        row.verdict,
-        record_values.changes(row.content, Action.UPDATE, row.verdict, row.image),
+        row=row.number,
+        key="",
+        record_id=row.record_id,
+        verdict=row.verdict,
+        values=record_values.changes(
+            row.content, Action.UPDATE, row.verdict, row.image
+        ),
         is_left_out=row.is_left_out,
     )
     return UndoneRow(compared, row.reasons)

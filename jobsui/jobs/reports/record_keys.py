@@ -1,0 +1,65 @@
+"""The keys by which people know the records of a job's rows."""
+
+from collections.abc import Collection
+
+from jobsui.jobs.enums import Action, ParentRows, Purpose, ReadState
+from jobsui.jobs.ledger.unreadable import stored_items
+from jobsui.jobs.live import read_rows, reads
+from jobsui.jobs.models import BatchBlob, Job, ReadPageBlob, RecordRead
+from jobsui.zendesk.payloads import Json
+
+type Keys = dict[int, str]
+"""{row: key}; "" for a row without one."""
+
+
+def of_rows(job: Job, rows: Collection[int]) -> Keys:
+    """Of the rows whose items are still stored. The rows of an undo are those of the job that it
+    undoes."""
+    while job.parent is not None and job.parent_rows == ParentRows.UNDONE:
+        job = job.parent
+    comparison = _comparison(job)
+    keys: Keys = {}
+    for row in rows:
+        # The other rows of a page or batch were found with its first one.
+        if row not in keys:
+            compared = _compared(comparison, row) if comparison else {}
+            keys |= compared or _sent(job, row)
+    return keys
+
+
+def of_item(item: Json, action: Action) -> str:
+    """The key in an item; "" if it has none."""
+    if isinstance(item, dict):
+        return str(item.get("external_id") or item.get("name") or "")
+    return "" if item is None or action.key == "id" else str(item)
+
+
+def _comparison(job: Job) -> RecordRead | None:
+    read = reads.latest(job, Purpose.COMPARE)
+    if read is None or read.state != ReadState.DONE:
+        return None
+    return read if read.fingerprint == reads.fingerprint_of(job) else None
+
+
+def _compared(comparison: RecordRead, row: int) -> Keys:
+    """After a comparison, batches name existing records by ID only."""
+    action = Action(comparison.job.action)
+    pages = ReadPageBlob.objects.filter(
+        page__read=comparison, page__first_row__lte=row, page__last_row__gte=row
+    )
+    return {
+        each.number: of_item(each.content, action)
+        for page in pages
+        for each in read_rows.of_page(page)
+    }
+
+
+def _sent(job: Job, row: int) -> Keys:
+    blobs = BatchBlob.objects.filter(
+        batch__job=job, batch__first_row__lte=row, batch__last_row__gte=row
+    )
+    return {
+        number: of_item(item, blob.batch.action)
+        for blob in blobs.select_related("batch__job")
+        for number, item in stored_items(blob)
+    }
