@@ -354,7 +354,9 @@ class Account:
                 _record_json(record, record.versions[-1]) for record in records
             ],
             "end_of_stream": len(left) <= len(page),
-            "after_cursor": "{} {}".format(*page[-1]) if page else "",
+            "after_cursor": "{} {}".format(*page[-1])
+            if page
+            else params.get("cursor", ""),
         }
         return self._json(200, body)
 

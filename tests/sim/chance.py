@@ -90,6 +90,8 @@ BAD_ROWS = 0.1
 SEVERAL_ACCOUNTS = 0.15
 """The share of swarms with jobs on several accounts, of which each worker drives one at a
 time."""
+WATCHED = {"watch_interval": 4.0, "watch_page_interval": 2.0, "watch_max_age": 10.0}
+"""Intervals of a watch that are short beside the jobs."""
 AROUND_UNDO = (-8.0, 12.0)
 """Seconds from the wish for an undo. Its records are read after 3 to 6, and sent after 9 to
 12."""
@@ -619,9 +621,26 @@ def _compared(seed: int, random: Random) -> Plan:
     """Jobs that are compared before, and send what differs."""
     jobs = [_live_job(random) for _ in range(random.choice((1, 1, 2)))]
     plan = _live(seed, random, jobs, "compared")
+    if random.random() < 0.4:
+        return _watched(plan, random)
     if random.random() < 0.5:
         return _with_events(plan, [(_sometime(random), "prove", "0")])
     return plan
+
+
+def _watched(plan: Plan, random: Random) -> Plan:
+    """Its batches are sent one after the other, so that the export shows changes in time."""
+    jobs = [
+        replace(
+            job, compares=True, watches=True, refuses_changes=False, keep_undo=False
+        )
+        for job in plan.jobs
+    ]
+    weather = replace(plan.weather, max_running_jobs=1, job_seconds=10.0)
+    watched = replace(plan, jobs=tuple(jobs), weather=weather, timing=WATCHED)
+    job = jobs[0]
+    changes = _changes_around(random, job.launch_at + 15.0, job)
+    return _with_events(watched, changes)
 
 
 def _undone(seed: int, random: Random) -> Plan:

@@ -42,7 +42,7 @@ from jobsui.jobs.enums import (
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.ledger.record_order import KEYS_PER_PART, HashedKeys
-from jobsui.jobs.live import reader
+from jobsui.jobs.live import reader, record_watch
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import (
     Attempt,
@@ -54,6 +54,7 @@ from jobsui.jobs.models import (
     JobEvent,
     Lease,
     RecordRead,
+    RecordWatch,
 )
 from jobsui.jobs.preparation import pending_rows
 from jobsui.jobs.preparation.key_hashes import hashes_of
@@ -528,9 +529,20 @@ class _Player:
             is_owned = Lease.objects.live().filter(name=f"records:{read.pk}").exists()
             if not is_owned and f"reader {read.pk}" not in running:
                 self._start(f"reader {read.pk}", partial(self._read_records, read))
+        for pk in RecordWatch.objects.values_list("pk", flat=True):
+            if f"watcher {pk}" not in running:
+                self._start(f"watcher {pk}", partial(self._watch_records, pk))
 
     def _read_records(self, read: RecordRead, process: Process) -> None:
         self._guard(process, partial(reader.run, read, stopping=process.stopping))
+
+    def _watch_records(self, job_id: int, process: Process) -> None:
+        self._guard(
+            process,
+            lambda: record_watch.read_page(
+                job_id, stopping=process.stopping, timing=self.timing
+            ),
+        )
 
     # Files: their tasks, and the persons who wait for them
 

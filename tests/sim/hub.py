@@ -120,7 +120,7 @@ class Process:
     @property
     def is_reader(self) -> bool:
         """Whether it reads live records, and sends nothing."""
-        return self.name.startswith("reader")
+        return self.name.startswith(("reader", "watcher"))
 
     @property
     def is_running(self) -> bool:

@@ -123,7 +123,7 @@ class LiveJobs:
             Action(plan.action),
             to=custom_object,
             keep_undo=plan.keep_undo,
-            refuse_changed="strict" if plan.refuses_changes else "off",
+            refuse_changed=_refuse_changed(plan),
             match=EVERYTHING if plan.matches else None,
         )
         checker.start(job, by=None)
@@ -275,6 +275,12 @@ def _content(plan: JobPlan, account: Account) -> str:
         first = record.id if record else (UNKNOWN_ID if is_update else key)
         writer.writerow([first, f"Name {key}", *plan.values(number).values()])
     return text.getvalue()
+
+
+def _refuse_changed(plan: JobPlan) -> str:
+    if plan.watches:
+        return "watched"
+    return "strict" if plan.refuses_changes else "off"
 
 
 def _is_outdated(job: Job) -> bool:

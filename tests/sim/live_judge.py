@@ -10,7 +10,8 @@ from typing import Any
 
 from jobsui.jobs.enums import SUCCEEDED
 from jobsui.jobs.models.record_rows import is_record_row
-from tests.sim.account import Applied, Record, Shown
+from jobsui.jobs.timing import Timing
+from tests.sim.account import EXPORT_LAG, Applied, Record, Shown
 from tests.sim.history import History, Row
 from tests.sim.live import Read, ReadRow, Undone
 from tests.sim.plan import JobPlan
@@ -267,8 +268,8 @@ def _undone(facts: Facts, read: Read) -> Undone:
 def changes_are_left_alone(facts: Facts) -> Iterator[str]:
     """A row that refuses changes is not sent over one that the read before it could see.
     Nothing is deleted that was changed since."""
-    lag = facts.history.plan.weather.lag_by_id + MAX_READ
     for told, row in _strict_rows(facts):
+        lag = facts.history.plan.weather.lag_by_id + MAX_READ + _export_age(facts, row)
         if told.shown is None or told.shown.version is None:
             continue
         record = facts.records[told.shown.record_id]
@@ -309,9 +310,19 @@ def _strict_rows(facts: Facts) -> Iterator[tuple[Told, Row]]:
         for told in facts.told(read):
             row = facts.rows[read.job].get(told.row.number)
             is_deletion = is_record_row(told.row.number)
-            is_strict = plan is None or plan.refuses_changes or is_deletion
+            is_chosen = plan is None or plan.refuses_changes or plan.watches
+            is_strict = is_chosen or is_deletion
             if row is not None and row.own_action and is_strict:
                 yield told, row
+
+
+def _export_age(facts: Facts, row: Row) -> float:
+    """For how long the export may not show a change of a record that is not read."""
+    plan = facts.plan(row.job)
+    if plan is None or not plan.watches or is_record_row(row.number):
+        return 0.0
+    max_age = facts.history.plan.timing.get("watch_max_age", Timing.watch_max_age)
+    return EXPORT_LAG + max_age
 
 
 def _is_overwritten(row: Row, told: Told, now: Mapping[str, Any] | None) -> bool:

@@ -591,6 +591,13 @@ MUTANTS = (
         profile="undone",
     ),
     Mutant(
+        "records that the export shows are not read",
+        f"{DELIVERY}/watched_changes.py",
+        "if not changes or changes.has(batch)]",
+        "if not changes]",
+        profile="compared",
+    ),
+    Mutant(
         "an undo beside an open job sends what it has not read",
         f"{LIVE}/plan.py",
         "    if job.parent_rows == ParentRows.UNDONE:\n        # It",

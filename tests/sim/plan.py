@@ -26,6 +26,9 @@ class JobPlan:
     refuses_changes: bool = False
     """Its rows were compared before, and are not sent if their records have changed since.
     Without columns: they were compared at the launch, and are updates."""
+    watches: bool = False
+    """As `refuses_changes`, but only the records of batches of which the export shows a
+    change are read."""
     columns: tuple[str, ...] = ()
     """The fields of its CSV file, besides key and name; then the value of a row has one part
     for each: "123/red". (): its items have a field that names the row."""
