@@ -79,8 +79,8 @@ def test_changes_are_compared_proved_and_undone(
     page.get_by_label("Undo row 6", exact=True).uncheck()
     expect(plan).to_contain_text("Puts back 1 record: 1 to change")
     assert table(person, "Will be put back") == [
-        "6 Change Name old: Other → new: Gadget 5 –",
-        "51 Change Name old: New → new: Gadget 50 –",
+        "6 g-5 Change Name old: Other → new: Gadget 5 –",
+        "51 g-50 Change Name old: New → new: Gadget 50 –",
     ]
     person.press("Launch undo")
     person.watch()
@@ -100,9 +100,9 @@ def test_changes_are_compared_proved_and_undone(
     person.watch()
     person.sees("Put back 3 records: 2 changed, 1 deleted")
     assert table(person, "Put back") == [
-        "6 Change Name old: Other → new: Gadget 5 Price old: 500 → new: 5.5 –",
-        "51 Change Price old: 700 → new: 50.5 –",
-        "122 Delete Name old: Gadget 121 External ID old: g-121 Serial old: AB-000121 "
+        "6 g-5 Change Name old: Other → new: Gadget 5 Price old: 500 → new: 5.5 –",
+        "51 g-50 Change Price old: 700 → new: 50.5 –",
+        "122 g-121 Delete Name old: Gadget 121 External ID old: g-121 Serial old: AB-000121 "
         "Price old: 121.5 –",
     ]
     assert contents(zendesk, gadget) == before
@@ -113,9 +113,9 @@ def test_changes_are_compared_proved_and_undone(
         "Puts back 3 records: 2 to change, 1 to create again", timeout=LONG
     )
     assert table(person, "Will be put back") == [
-        "6 Change Name old: Gadget 5 → new: Other Price old: 5.5 → new: 500 –",
-        "51 Change Price old: 50.5 → new: 700 –",
-        "122 Create Name new: Gadget 121 External ID new: g-121 Serial new: AB-000121 "
+        "6 g-5 Change Name old: Gadget 5 → new: Other Price old: 5.5 → new: 500 –",
+        "51 g-50 Change Price old: 50.5 → new: 700 –",
+        "122 g-121 Create Name new: Gadget 121 External ID new: g-121 Serial new: AB-000121 "
         "Price new: 121.5 –",
     ]
     person.open(object_page)
