@@ -68,7 +68,7 @@ _hooks: list[Hook] = []
 def watch(hook: Hook) -> None:
     """Call the hook at every edge that this process passes from now on, in the thread
     that passes it."""
-    _wrap_product()
+    wrap_product()
     _hooks.append(hook)
 
 
@@ -152,8 +152,9 @@ def _pass(name: str, request: str = "", body: bytes = b"") -> None:
 
 
 @cache
-def _wrap_product() -> None:
-    """Once for each process. Without a hook, the wrapped functions work as before."""
+def wrap_product() -> None:
+    """Once for each process. Without a hook, the wrapped functions work as before. Whoever
+    replaces one of them for a while calls this first, or puts back one that is not wrapped."""
     _wrap(BaseDatabaseWrapper, "set_autocommit", _beginning)
     _wrap(BaseDatabaseWrapper, "_commit", _committing)
     for name in ("_execute", "_executemany"):

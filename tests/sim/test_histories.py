@@ -21,7 +21,7 @@ from tests.sim.shrink import shrink
 from tests.sim.tally import MAX_KNOWABLE
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CHUNK = 25
+CHUNK = 10
 FIRST_SEEDS = range(101, 251, CHUNK)
 LIVE_SEEDS = range(1, 9)
 LIVE_PROFILES = ("compared", "matched", "proved", "undone")

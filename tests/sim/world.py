@@ -20,6 +20,7 @@ from jobsui.jobs.live import account_listing, plan, reader, sent_rows
 from jobsui.jobs.preparation import pending_rows
 from jobsui.jobs.timing import Timing
 from jobsui.zendesk.transport import HttpTransport, Received, Request
+from tests import failpoints
 from tests.sim.hub import Process
 from tests.sim.threads import Finished, SimThreads, wait_in
 
@@ -84,6 +85,7 @@ def inside(world: World) -> Iterator[None]:
         override_settings(TIMING=asdict(world.timing)),
         pytest.MonkeyPatch.context() as patch,
     ):
+        failpoints.wrap_product()
         for owner, name, value in replaced:
             patch.setattr(owner, name, value)
         for owner, name in BATCH_SIZES:
