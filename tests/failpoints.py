@@ -153,8 +153,9 @@ def _pass(name: str, request: str = "", body: bytes = b"") -> None:
 
 @cache
 def wrap_product() -> None:
-    """Once for each process. Without a hook, the wrapped functions work as before. Whoever
-    replaces one of them for a while calls this first, or puts back one that is not wrapped."""
+    """Once for each process. Without a hook, the wrapped functions work as before. Call
+    this before replacing one of them for a while. Otherwise the function that is put back is not
+    wrapped."""
     _wrap(BaseDatabaseWrapper, "set_autocommit", _beginning)
     _wrap(BaseDatabaseWrapper, "_commit", _committing)
     for name in ("_execute", "_executemany"):

@@ -22,7 +22,7 @@ ROWS = 2400
 CHANGED = range(0, ROWS, 2)
 LISTED = 1200
 KEPT = 800
-"""Of the records that a match lists, so many are in its file."""
+"""How many of the listed records are in the file of the match."""
 LATENCY_MS = 500
 """With it, four threads read eight pages between two commits of a reader."""
 

@@ -29,7 +29,7 @@ def launched(
     action: Action = Action.UPSERT_BY_EXTERNAL_ID,
     **options: Any,
 ) -> Job:
-    """A compared, planned job of 150 records, which nobody has changed for an hour."""
+    """A compared, planned job of 150 records, unchanged for an hour."""
     job = harness.checked(rows, action, refuse_changed="watched", **options)
     comparisons.start(job, by=None)
     harness.task_queue.run_all()

@@ -138,7 +138,7 @@ class Stopping(Event):
         self._process = process
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Until the time is over: nobody asks meanwhile, or only a little earlier."""
+        """Lasts the whole time. A request to stop is noticed at its end."""
         if not self.is_set():
             self._process.sleep(timeout or 0.0)
         return self.is_set()

@@ -12,13 +12,12 @@ from typing import Any
 from django.db.models import QuerySet
 
 from jobsui.jobs.enums import SUCCEEDED, Action, JobState, Outcome, ParentRows
-from jobsui.jobs.ledger.unreadable import stored_results
+from jobsui.jobs.ledger.unreadable import stored_items, stored_results
 from jobsui.jobs.live import new_ids
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.mapping.field_targets import FIELD, api_name
 from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS
 from jobsui.jobs.models import Batch, BatchBlob, Job, RecordHistory
-from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.single_hash import hash_of
 from jobsui.jobs.records.compare import FIELDS, MEMBERS
 
@@ -212,15 +211,7 @@ class _History:
 def _succeeded(batch: Batch) -> Iterator[_Touch]:
     """The rows of a batch that have succeeded."""
     blob = BatchBlob.objects.select_related("batch__job").get(batch=batch)
-    items = _items(blob)
-    for index, (row, result) in enumerate(stored_results(blob)):
+    items = dict(stored_items(blob))
+    for row, result in stored_results(blob):
         if result is not None and result.outcome in SUCCEEDED:
-            item = items[index] if index < len(items) else None
-            yield _Touch(result.record_id, row, result.outcome, batch, item)
-
-
-def _items(blob: BatchBlob) -> list[Any]:
-    try:
-        return blob.items
-    except Unreadable:
-        return []
+            yield _Touch(result.record_id, row, result.outcome, batch, items.get(row))

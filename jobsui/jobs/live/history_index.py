@@ -9,10 +9,9 @@ from django.utils import timezone
 
 from jobsui.jobs import leases
 from jobsui.jobs.enums import OVER, SUCCEEDED, ParentRows
-from jobsui.jobs.ledger.unreadable import stored_results
+from jobsui.jobs.ledger.unreadable import stored_items, stored_results
 from jobsui.jobs.live import new_ids
 from jobsui.jobs.models import BatchBlob, Job, RecordHistory
-from jobsui.jobs.models.batch import Unreadable
 from jobsui.jobs.preparation.key_hashes import hashes_of
 from jobsui.jobs.records import sizes
 
@@ -70,24 +69,16 @@ def _blobs(job: Job) -> Iterator[list[BatchBlob]]:
 
 def _keys(blob: BatchBlob, target: str) -> Iterator[Entry]:
     """The keys of the rows that have succeeded."""
-    results = stored_results(blob)
-    items = _items(blob) if target == "external_id" else []
-    for index, (row, result) in enumerate(results):
+    items = dict(stored_items(blob)) if target == "external_id" else {}
+    for row, result in stored_results(blob):
         if result is None or result.outcome not in SUCCEEDED:
             continue
         if target == "id" and result.record_id:
             yield row, result.record_id
-        elif items:
-            key = _external_id(items[index], is_key=_names_external_id(blob))
+        elif row in items:
+            key = _external_id(items[row], is_key=_names_external_id(blob))
             if key:
                 yield row, key
-
-
-def _items(blob: BatchBlob) -> list[object]:
-    try:
-        return blob.items
-    except Unreadable:
-        return []
 
 
 def _names_external_id(blob: BatchBlob) -> bool:
