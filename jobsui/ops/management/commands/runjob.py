@@ -6,10 +6,18 @@ from django.core.management.base import CommandParser
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs import queueing
 from jobsui.jobs.control import account_match, actions, drafts
-from jobsui.jobs.enums import Action, Weight
+from jobsui.jobs.enums import Weight
 from jobsui.jobs.models import Cause, Job, RecordRead
 from jobsui.jobs.reports import job_details
-from jobsui.ops import comparison, file_check, lookup, match_options, output, wait
+from jobsui.ops import (
+    comparison,
+    comparison_options,
+    file_check,
+    lookup,
+    match_options,
+    output,
+    wait,
+)
 from jobsui.ops.terminal import Exit, TerminalCommand, command_error
 from jobsui.text import counted
 
@@ -41,38 +49,7 @@ class Command(TerminalCommand):
                 "skip them, or stop, which prevents the launch"
             ),
         )
-        parser.add_argument(
-            "--compare",
-            action="store_true",
-            help="compare the rows with their records in Zendesk, and send only what differs",
-        )
-        parser.add_argument(
-            "--only-existing",
-            action="store_true",
-            help=(
-                "with create_or_update_by_external_id: update records and create none. Rows "
-                "without a record fail and are not sent. Implies --compare"
-            ),
-        )
-        match_options.add_arguments(parser)
-        parser.add_argument(
-            "--keep-undo",
-            action="store_true",
-            help=(
-                "read and keep what the records hold right before each batch is sent, so "
-                "that the job can be undone without --compare"
-            ),
-        )
-        parser.add_argument(
-            "--refuse-changed",
-            choices=["off", "watched", "strict"],
-            default="off",
-            help=(
-                "with --compare: rows whose values have changed since are not sent. strict "
-                "reads the records of each batch again right before it is sent, watched only "
-                "if the incremental export shows that one of them has changed"
-            ),
-        )
+        comparison_options.add_arguments(parser)
         parser.add_argument(
             "--priority",
             choices=[weight.name.lower() for weight in Weight],
@@ -118,62 +95,27 @@ class Command(TerminalCommand):
 
     def _launch(self, options: dict[str, Any]) -> Job:
         user = lookup.user(options["user"]) if options["user"] else None
-        invalid = options["invalid"]
-        only_existing = options["only_existing"]
-        match = match_options.wanted(options)
-        compare = options["compare"] or only_existing or match is not None
-        if only_existing and options["action"] != Action.UPSERT_BY_EXTERNAL_ID:
-            raise command_error(
-                "--only-existing is for the action create_or_update_by_external_id. Leave it "
-                "out: an update creates no records."
-            )
-        if compare and not Action(options["action"]).key:
-            raise command_error(
-                "New records have no record in Zendesk to be compared with. "
-                "Leave --compare out."
-            )
-        refuses = options["refuse_changed"] != "off"
-        if refuses and not compare:
-            raise command_error(
-                "--refuse-changed needs what the records held before. Add --compare."
-            )
+        wanted = comparison_options.wanted(options)
         with file_check.checked(
             self,
             options,
             by=user,
-            invalid=invalid,
-            compare=compare,
-            only_existing=only_existing,
+            invalid=options["invalid"],
+            compare=wanted.compare,
+            only_existing=wanted.only_existing,
         ) as draft:
             self._write_problems(draft, as_json=options["json"])
-            if draft.rows_invalid and invalid == "stop":
-                rows = counted(draft.rows_invalid, "row")
-                raise command_error(
-                    f"{rows} with problems, so nothing was sent. "
-                    "Fix the file, or add --invalid skip."
-                )
-            if draft.rows_warned and options["warnings"] == "stop":
-                rows = counted(draft.rows_warned, "row")
-                raise command_error(
-                    f"Zendesk may refuse {rows}, so nothing was sent. "
-                    "Fix the file, or choose --warnings send or skip."
-                )
-            weight = Weight[options["priority"].upper()]
+            _require_launchable(draft, options)
             drafts.set_warned_rows(draft, options["warnings"])
             drafts.set_reads(
                 draft,
                 keep_undo=options["keep_undo"],
                 refuse_changed=options["refuse_changed"],
             )
-            if match:
-                account_match.choose(draft, match)
-            deletions = 0
-            if compare:
-                read = comparison.compare(self, draft)
-                self._write_comparison(draft, read, as_json=options["json"])
-                deletions = match_options.confirmed_deletions(
-                    self, draft, read, at_most=options["delete_at_most"]
-                )
+            if wanted.match:
+                account_match.choose(draft, wanted.match)
+            deletions = self._compare(draft, options) if wanted.compare else 0
+            weight = Weight[options["priority"].upper()]
             actions.launch(
                 draft,
                 by=user,
@@ -182,6 +124,14 @@ class Command(TerminalCommand):
                 confirmed_deletions=deletions,
             )
         return lookup.job(str(draft.code))
+
+    def _compare(self, draft: Job, options: dict[str, Any]) -> int:
+        """Returns how many records may be deleted because only the account has them."""
+        read = comparison.compare(self, draft)
+        self._write_comparison(draft, read, as_json=options["json"])
+        return match_options.confirmed_deletions(
+            self, draft, read, at_most=options["delete_at_most"]
+        )
 
     def _write_comparison(self, job: Job, read: RecordRead, *, as_json: bool) -> None:
         if as_json:
@@ -202,3 +152,19 @@ class Command(TerminalCommand):
             self.log(f"Zendesk may refuse {counted(job.rows_warned, 'valid row')}.")
         for line in output.check_warnings_of(job):
             self.log(line)
+
+
+def _require_launchable(draft: Job, options: dict[str, Any]) -> None:
+    """Raises CommandError if rows of a kind were found that stop the launch."""
+    if draft.rows_invalid and options["invalid"] == "stop":
+        rows = counted(draft.rows_invalid, "row")
+        raise command_error(
+            f"{rows} with problems, so nothing was sent. "
+            "Fix the file, or add --invalid skip."
+        )
+    if draft.rows_warned and options["warnings"] == "stop":
+        rows = counted(draft.rows_warned, "row")
+        raise command_error(
+            f"Zendesk may refuse {rows}, so nothing was sent. "
+            "Fix the file, or choose --warnings send or skip."
+        )
