@@ -17,6 +17,7 @@ from jobsui.web.views import (
     proof,
     records,
     requests,
+    review,
     saved_mappings,
     storage,
     tokens,
@@ -108,8 +109,8 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/compare/rows/", compare.choose_rows, name="choose_rows"),
     path("<uuid:code>/compare/skip/", compare.skip, name="skip_comparison"),
     path("<uuid:code>/compare/cancel/", compare.cancel, name="cancel_comparison"),
-    path("<uuid:code>/review/", wizard.review, name="review"),
-    path("<uuid:code>/launch/", wizard.launch, name="launch"),
+    path("<uuid:code>/review/", review.review, name="review"),
+    path("<uuid:code>/launch/", review.launch, name="launch"),
     path("<uuid:code>/discard/", wizard.discard, name="discard"),
 ]
 

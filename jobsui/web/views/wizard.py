@@ -1,5 +1,6 @@
-"""Creating a job: upload, map, check, review. Each step is a page of its own on a draft
-that the server keeps, so going back, reloading and sharing the link all work."""
+"""Creating a job: upload, map, check, compare, review. Each step is a page of its own on a draft
+that the server keeps, so going back, reloading and sharing the link all work. The steps after
+the file have modules of their own."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.http import HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -16,20 +17,18 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import retarget
 
 from jobsui.access import lookup
-from jobsui.jobs.control import actions, automation, comparisons, drafts, saved_mappings
+from jobsui.jobs.control import automation, drafts, saved_mappings
 from jobsui.jobs.enums import Action, FileState, JobState, ParentRows
-from jobsui.jobs.errors import ChangedSinceCheck, JobsError, NotPossibleNow
+from jobsui.jobs.errors import JobsError, NotPossibleNow
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Cause, File, Job
 from jobsui.jobs.preparation import file_formats, uploads
-from jobsui.jobs.reports import job_details, shared_records
-from jobsui.jobs.reports.job_details import Preview
 from jobsui.text import counted
-from jobsui.web import comparison_page, confirmation, http, wizard_texts
+from jobsui.web import confirmation, http, wizard_texts
 from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.saved_mappings import ChooseMappingForm
-from jobsui.web.forms.wizard import FileForm, JobForm, LaunchForm, LayoutForm
+from jobsui.web.forms.wizard import FileForm, JobForm, LayoutForm
 from jobsui.web.http import HtmxRequest
 
 BAD_SETTINGS = "Choose listed options, and a header row from 1 to 1,000."
@@ -216,49 +215,6 @@ def layout(request: HtmxRequest, job: Job) -> HttpResponse:
     return render(request, "wizard/upload.html#file", page)
 
 
-@require_safe
-@on_draft
-@with_file
-def review(request: HtmxRequest, job: Job) -> HttpResponse:
-    if job.state != JobState.READY:
-        return redirect("jobs:check", job.code)
-    preview = _preview(job)
-    return _review(request, job, _launch_form(job, preview), preview)
-
-
-@post_only
-@on_draft
-def launch(request: HtmxRequest, job: Job) -> HttpResponse:
-    """Launch the job. A second click finds it launched and lands on its page."""
-    preview = _preview(job)
-    form = _launch_form(job, preview, request.POST)
-    if not form.is_valid():
-        return _review(request, job, form, preview)
-    is_match = not Action(job.action).deletes
-    hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
-    try:
-        if job.state == JobState.READY:
-            drafts.set_reads(
-                job,
-                keep_undo=form.cleaned_data.get("keep_undo", False),
-                refuse_changed=form.cleaned_data.get("refuse_changed") or "off",
-            )
-        actions.launch(
-            job,
-            by=request.user,
-            hold_after_first_batch=hold_after_first_batch,
-            run_settings=form.run_settings(),
-            confirmed_deletions=preview.deletes if is_match else None,
-        )
-    except ChangedSinceCheck as refusal:
-        messages.error(request, str(refusal))
-        return redirect("jobs:check", job.code)
-    except NotPossibleNow as refusal:
-        messages.error(request, str(refusal))
-        return redirect("jobs:review", job.code)
-    return redirect("jobs:detail", job.code)
-
-
 @require_http_methods(["GET", "POST"])
 @on_any_draft
 def discard(request: HtmxRequest, job: Job) -> HttpResponse:
@@ -347,66 +303,6 @@ def _file_page(job: Job) -> dict[str, Any]:
         "proposals": wizard_texts.encoding_proposals(file),
         "file_form": FileForm(label="File"),
     }
-
-
-def _launch_form(
-    job: Job, preview: Preview, data: QueryDict | None = None
-) -> LaunchForm:
-    options = Options.from_json(job.options)
-    chosen = {
-        # A deleted record has no other copy.
-        "keep_undo": options.keep_undo or preview.deletes > 0,
-        "refuse_changed": options.refuse_changed,
-    }
-    return LaunchForm(
-        data,
-        initial=job.run_settings.columns | chosen,
-        number=preview.deletes,
-        deletes=preview.deletes > 0,
-        reads=wizard_texts.reads(job, preview),
-    )
-
-
-def _preview(job: Job) -> Preview:
-    return job_details.preview(job, comparisons.finished(job))
-
-
-def _review(
-    request: HtmxRequest, job: Job, form: LaunchForm, preview: Preview
-) -> HttpResponse:
-    latest = comparisons.latest(job)
-    is_current = latest is not None and comparisons.is_current(latest, job)
-    can_compare = comparisons.is_possible(job)
-    not_launchable = comparisons.obstacle(job) if can_compare else ""
-    page = {
-        "job": job,
-        "form": form,
-        "preview": preview,
-        "summary": wizard_texts.summary(job, preview),
-        "points": wizard_texts.points(
-            job, is_compared=comparisons.finished(job) is not None
-        ),
-        "notices": [
-            notice
-            for notice in job_details.account_notices(job)
-            if notice["code"] in {"record_limit", "contents_differ"}
-            or notice["code"].startswith("keys_")
-        ],
-        "comparison": comparison_page.on_review(
-            job, latest, is_current=is_current, obstacle=not_launchable
-        )
-        if can_compare
-        else None,
-        "shared_records": shared_records.if_launched(job),
-        "mapped": job_details.mapped(job),
-        "obstacle": actions.launch_obstacle(job),
-        "not_launchable": not_launchable,
-        "deletes": preview.deletes > 0,
-        "launch_button": wizard_texts.launch_button(job, preview),
-        "valid": preview.sent,
-        "file_form": FileForm(),
-    }
-    return render(request, "wizard/review.html", page)
 
 
 def _discard_question(job: Job, step: str) -> Confirmation:
