@@ -110,6 +110,7 @@ wizard_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/compare/skip/", compare.skip, name="skip_comparison"),
     path("<uuid:code>/compare/cancel/", compare.cancel, name="cancel_comparison"),
     path("<uuid:code>/review/", review.review, name="review"),
+    path("<uuid:code>/review/progress/", review.progress, name="review_progress"),
     path("<uuid:code>/launch/", review.launch, name="launch"),
     path("<uuid:code>/discard/", wizard.discard, name="discard"),
 ]

@@ -99,6 +99,7 @@ MATRIX = {
     "jobs/new/<uuid:code>/compare/skip/": ACT,
     "jobs/new/<uuid:code>/compare/cancel/": ACT,
     "jobs/new/<uuid:code>/review/": PAGE,
+    "jobs/new/<uuid:code>/review/progress/": PAGE,
     "jobs/new/<uuid:code>/launch/": ACT,
     "jobs/new/<uuid:code>/discard/": Row(200, 302),
     "jobs/<uuid:code>/": PAGE,

@@ -408,6 +408,41 @@ def test_review_while_rows_are_compared_leads_back(
     assert Job.objects.get().state == JobState.READY
 
 
+@transactional
+def test_review_follows_a_comparison_to_its_end(
+    operator: Client, harness: Harness
+) -> None:
+    harness.object()
+    job = harness.checked(gadgets(2), UPSERT)
+    comparisons.start(job, by=None)
+    progress = path(job, "review/progress/")
+
+    review = operator.get(path(job, "review/")).text
+    running = operator.get(progress, headers=HTMX)
+    harness.task_queue.run_all()
+    ended = operator.get(progress, headers=HTMX)
+
+    assert progress in review
+    assert "Run settings" not in visible(review)
+    assert "Can be undone, except for values changed since" in visible(review)
+    assert running.status_code == 204
+    assert "Sends 2 of 2 rows: 2 new records" in visible(ended.text)
+    assert "Run settings" in visible(ended.text)
+    assert "<html" not in ended.text
+    assert progress not in ended.text
+    assert not is_launch_disabled(ended.text)
+
+
+def test_review_that_follows_leads_to_the_check_of_a_changed_draft(
+    operator: Client,
+) -> None:
+    job = stages.draft()
+
+    answer = operator.get(path(job, "review/progress/"), headers=HTMX)
+
+    assert answer["HX-Redirect"] == path(job, "check/")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_rows_are_left_out_and_sent_after_all(
     operator: Client, harness: Harness

@@ -1,5 +1,7 @@
 """The Review step: shows what launching a checked draft does, and launches it."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -12,7 +14,7 @@ from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_details, shared_records
 from jobsui.jobs.reports.job_details import Preview
-from jobsui.web import comparison_page, wizard_texts
+from jobsui.web import comparison_page, http, wizard_texts
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.wizard import FileForm, LaunchForm
 from jobsui.web.http import HtmxRequest
@@ -26,7 +28,22 @@ def review(request: HtmxRequest, job: Job) -> HttpResponse:
     if job.state != JobState.READY:
         return redirect("jobs:check", job.code)
     preview = _preview(job)
-    return _review(request, job, _launch_form(job, preview), preview)
+    page = _page(job, _launch_form(job, preview), preview)
+    return render(request, "wizard/review.html", page)
+
+
+@require_safe
+@on_draft
+@with_file
+def progress(request: HtmxRequest, job: Job) -> HttpResponse:
+    """The live section while the rows are compared: 204 until the comparison has ended."""
+    if job.state != JobState.READY:
+        return http.go(request, "jobs:check", job.code)
+    if _is_being_compared(job):
+        return HttpResponse(status=204)
+    preview = _preview(job)
+    page = _page(job, _launch_form(job, preview), preview)
+    return render(request, "wizard/review.html#review", page)
 
 
 @post_only
@@ -36,7 +53,8 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     preview = _preview(job)
     form = _launch_form(job, preview, request.POST)
     if not form.is_valid():
-        return _review(request, job, form, preview)
+        page = _page(job, form, preview)
+        return render(request, "wizard/review.html", page)
     is_match = not Action(job.action).deletes
     hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
     try:
@@ -84,20 +102,24 @@ def _preview(job: Job) -> Preview:
     return job_details.preview(job, comparisons.finished(job))
 
 
-def _review(
-    request: HtmxRequest, job: Job, form: LaunchForm, preview: Preview
-) -> HttpResponse:
+def _is_being_compared(job: Job) -> bool:
+    read = comparisons.current(job)
+    return read is not None and read.is_open
+
+
+def _page(job: Job, form: LaunchForm, preview: Preview) -> dict[str, Any]:
+    is_being_compared = _is_being_compared(job)
     latest = comparisons.latest(job)
     is_current = latest is not None and comparisons.is_current(latest, job)
     can_compare = comparisons.is_possible(job)
     not_launchable = comparisons.obstacle(job) if can_compare else ""
-    page = {
+    return {
         "job": job,
         "form": form,
         "preview": preview,
         "summary": wizard_texts.summary(job, preview),
         "points": wizard_texts.points(
-            job, is_compared=comparisons.finished(job) is not None
+            job, is_compared=preview.is_compared or is_being_compared
         ),
         "notices": [
             notice
@@ -105,6 +127,8 @@ def _review(
             if notice["code"] in {"record_limit", "contents_differ"}
             or notice["code"].startswith("keys_")
         ],
+        "is_being_compared": is_being_compared,
+        "announcement": comparison_page.announcement(latest),
         "comparison": comparison_page.on_review(
             job, latest, is_current=is_current, obstacle=not_launchable
         )
@@ -119,4 +143,3 @@ def _review(
         "valid": preview.sent,
         "file_form": FileForm(),
     }
-    return render(request, "wizard/review.html", page)
