@@ -280,6 +280,58 @@ def test_claim_of_what_a_later_job_found_returns_with_a_second_undo(
     assert contents(harness)["g-1"][1]["price"] == 100
 
 
+def test_claim_ends_again_with_a_third_undo(harness: Harness) -> None:
+    harness.object()
+    make(harness, 2)
+    before = contents(harness)
+    first = run(
+        harness, [{"external_id": "g-1", "price": "100"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    later = [
+        {"external_id": "g-1", "price": "100"},
+        {"external_id": "g-2", "price": "200"},
+    ]
+    second = run(harness, later, Action.UPSERT_BY_EXTERNAL_ID)
+    undo_of(harness, undo_of(harness, undo_of(harness, second)))
+
+    undo_of(harness, first)
+
+    assert contents(harness) == before
+
+
+def test_claim_of_what_was_written_ends_again_with_a_third_undo(
+    harness: Harness,
+) -> None:
+    harness.object()
+    make(harness, 1)
+    before = contents(harness)
+    first = run(
+        harness, [{"external_id": "g-1", "price": "100"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    second = run(
+        harness, [{"external_id": "g-1", "price": "200"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    undo_of(harness, undo_of(harness, undo_of(harness, second)))
+
+    undo_of(harness, first)
+
+    assert contents(harness) == before
+
+
+def test_job_is_undone_again_after_its_undo_was_undone(harness: Harness) -> None:
+    harness.object()
+    make(harness, 1)
+    before = contents(harness)
+    job = run(
+        harness, [{"external_id": "g-1", "price": "100"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    undo_of(harness, undo_of(harness, job))
+
+    undo_of(harness, job)
+
+    assert contents(harness) == before
+
+
 type Listed = dict[int, tuple[list[str], str]]
 """{row: (the values that are changed, what is kept and why)}."""
 

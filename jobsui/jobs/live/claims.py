@@ -5,7 +5,7 @@ undo is undone."""
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,16 +65,20 @@ class LaterJobs:
         }
         found: defaultdict[str, Claims] = defaultdict(Claims)
         for job in self.jobs:
+            undone = _undone_by(job)
+            if undone and undone[-1].pk == self.job.pk:
+                # What a job has written again keeps nothing from its own undo.
+                continue
             for touch in self._history_of(job).touches(first_ids):
                 names = _names(job, touch.batch, touch.item)
-                _apply(found[first_ids[touch.record_id]], job, names)
-            original = _original(job)
-            if original and job.state == JobState.COMPLETED:
+                _apply(found[first_ids[touch.record_id]], job, undone, names)
+            if undone and job.state == JobState.COMPLETED:
+                original = undone[-1]
                 for touch in self._history_of(original).touches(first_ids):
                     if _is_undone_without_row(touch, job):
                         names = _names(original, touch.batch, touch.item)
                         names &= _chosen_fields(job) or names
-                        _apply(found[first_ids[touch.record_id]], job, names)
+                        _apply(found[first_ids[touch.record_id]], job, undone, names)
         return dict(found)
 
     def _history_of(self, job: Job) -> "_History":
@@ -95,10 +99,14 @@ class _Touch:
     item: Any
 
 
-def _original(job: Job) -> Job | None:
-    """The job that an undo, or the undo of an undo, is about; None: it is no undo."""
-    undone = job.parent if job.parent_rows == ParentRows.UNDONE else None
-    return (_original(undone) or undone) if undone else None
+def _undone_by(job: Job) -> list[Job]:
+    """The job that an undo undoes, the one that this undoes if it is an undo, too, and so on. The
+    last one is no undo. Empty for a job that is no undo."""
+    undone: list[Job] = []
+    while job.parent is not None and job.parent_rows == ParentRows.UNDONE:
+        job = job.parent
+        undone.append(job)
+    return undone
 
 
 def _is_undone_without_row(touch: _Touch, undo: Job) -> bool:
@@ -114,19 +122,19 @@ def _chosen_fields(undo: Job) -> set[str]:
     return set(undo.options.get(UNDO_FIELDS, ()))
 
 
-def _apply(claims: Claims, job: Job, names: Collection[str]) -> None:
-    is_undo = job.parent_rows == ParentRows.UNDONE
-    undone = job.parent if is_undo else None
-    is_second_undo = undone is not None and undone.parent_rows == ParentRows.UNDONE
+def _apply(
+    claims: Claims, job: Job, undone: Sequence[Job], names: Collection[str]
+) -> None:
+    """`undone`: as `_undone_by`. Each undo of the chain turns the claim of its last job."""
+    claiming = undone[-1] if undone else job
+    is_end = len(undone) % 2 == 1
     for name in names:
-        if undone is not None and not is_second_undo:
+        if is_end:
             claims.jobs[name] = [
-                each for each in claims.jobs[name] if each.pk != undone.pk
+                each for each in claims.jobs[name] if each.pk != claiming.pk
             ]
-        elif is_second_undo and undone is not None and undone.parent is not None:
-            claims.jobs[name].append(undone.parent)
         else:
-            claims.jobs[name].append(job)
+            claims.jobs[name].append(claiming)
 
 
 def _names(job: Job, batch: Batch, item: Any) -> set[str]:
