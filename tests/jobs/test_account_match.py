@@ -16,13 +16,14 @@ from jobsui.jobs.control import (
 from jobsui.jobs.delivery.prior_reads import NOT_DELETED
 from jobsui.jobs.enums import Action, JobState, ListingState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import account_listing, deletions, pages, reader
+from jobsui.jobs.live import account_listing, deletions, pages, reader, record_watch
 from jobsui.jobs.mapping.options import Match
-from jobsui.jobs.models import AccountListing, Cause, Job, RecordRead
+from jobsui.jobs.models import AccountListing, Cause, Job, RecordRead, RecordWatch
 from jobsui.jobs.reports import compared_rows
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.custom_objects import RecordPage
 from tests.harness import Harness, gadgets
+from tests.timing import FAST
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -334,6 +335,22 @@ def test_edits_since_the_comparison_keep_their_records(harness: Harness) -> None
     assert job.records_to_delete == 4
     assert job.counts["rows"] == 6
     assert retries.unsent_rows(job) == 0
+
+
+def test_watched_job_reads_a_record_before_it_deletes_it(harness: Harness) -> None:
+    """The export lacks what has just changed."""
+    with_records(harness, 4)
+    harness.sandbox.assume(export_lag=3600)
+    job = harness.checked(gadgets(2), UPSERT, refuse_changed="watched")
+    compared(harness, job)
+    actions.launch(job, by=None)
+    record_watch.read_page(job.pk, stopping=threading.Event(), timing=FAST)
+    assert RecordWatch.objects.get(pk=job.pk).read_at is not None
+    harness.sandbox.edit_records("gadget", [record(3) | {"name": "Other"}], age=0)
+
+    harness.task_queue.run_all()
+
+    assert harness.records().keys() == {"g-1", "g-2", "g-3"}
 
 
 def stop_after_pages(

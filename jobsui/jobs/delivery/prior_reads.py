@@ -73,8 +73,8 @@ def has_any(job: Job) -> bool:
 
 
 def is_needed(job: Job, batch: Batch) -> bool:
-    """Whether the records of a batch are read before it is sent; of a watched job, unless it
-    is known that none has changed (`watched_changes.py`). New records hold nothing, and
+    """Whether the records of a batch are read before it is sent. A watched job reads those of its
+    file only if one may have changed (`watched_changes.py`). New records hold nothing, and
     Zendesk refuses to create one whose key has a record meanwhile."""
     if is_of_records(job, batch):
         return True
@@ -85,8 +85,8 @@ def is_needed(job: Job, batch: Batch) -> bool:
 
 
 def is_watched(job: Job) -> bool:
-    """Whether the records of a batch need no read if none has changed since the
-    comparison."""
+    """Whether a batch of rows of the file needs no read if none of its records has changed since
+    the comparison."""
     options = Options.from_json(job.options)
     return options.refuse_changed == "watched" and not options.keep_undo
 

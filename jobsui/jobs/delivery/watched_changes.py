@@ -31,7 +31,13 @@ class WatchedChanges:
         needed = [batch for batch in batches if prior_reads.is_needed(job, batch)]
         if needed and prior_reads.is_watched(job):
             changes = self._of(job)
-            needed = [batch for batch in needed if not changes or changes.has(batch)]
+            needed = [
+                batch
+                for batch in needed
+                if not changes
+                or changes.has(batch)
+                or prior_reads.is_of_records(job, batch)
+            ]
         return {batch.pk for batch in needed}
 
     def keep(self, job_ids: Collection[int]) -> None:
