@@ -75,9 +75,10 @@ def read(
         response = _response(connection, method, path, body)
     finally:
         _concurrent.release()
-    if response.status == 429:
-        seconds = retry_after(response)
-        wait = DEFAULT_RETRY_AFTER if seconds is None else seconds
+    wait = retry_after(response) if response.status in {429, 503} else None
+    if wait is None and response.status == 429:
+        wait = DEFAULT_RETRY_AFTER
+    if wait is not None:
         postpone(connection, wait, beside_driver=beside_driver)
     return response
 

@@ -147,18 +147,29 @@ def test_accounts_do_not_wait_for_each_other(
     assert waits[-1] == 0
 
 
-@pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "40"}, 35), ({}, 25)])
+@pytest.mark.parametrize(
+    ("status", "headers", "wait"),
+    [
+        (429, {"Retry-After": "40"}, 35),
+        (429, {}, 25),
+        (503, {"Retry-After": "40"}, 35),
+    ],
+)
 @pytest.mark.usefixtures("waits")
 def test_retry_after_of_zendesk_is_respected(
-    acme: Connection, zendesk: list[Response], headers: dict[str, str], wait: int
+    acme: Connection,
+    zendesk: list[Response],
+    status: int,
+    headers: dict[str, str],
+    wait: int,
 ) -> None:
-    zendesk.append(Response(429, headers, b"", 0.0))
+    zendesk.append(Response(status, headers, b"", 0.0))
 
     response = read(acme)
     with pytest.raises(proxy_reads.Busy) as busy:
         read(acme)
 
-    assert response.status == 429
+    assert response.status == status
     assert busy.value.retry_after in {wait - 1, wait}
 
 

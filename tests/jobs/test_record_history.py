@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobsui.connections import proxy_reads
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import actions, comparisons, undo
 from jobsui.jobs.enums import Action, Component, EventKind, JobState, Outcome
@@ -161,3 +162,15 @@ def test_history_follows_a_record_that_was_created_again(harness: Harness) -> No
     assert seen(gadget, "g-1") == by_id
     assert record_history.later_jobs(made, [old_id]) == {old_id: changed}
     assert record_now.read(gadget, old_id).keys(old_id) == [old_id, new_id, "g-1"]
+
+
+def test_other_reads_wait_as_long_as_zendesk_asks(harness: Harness) -> None:
+    gadget = harness.object()
+    harness.sandbox.settings(retry_after=40)
+    harness.sandbox.faults(**{"503-retry-after": 1})
+
+    now = record_now.read(gadget, "g-1")
+
+    assert (now.record, now.problem != "") == (None, True)
+    with pytest.raises(proxy_reads.Busy):
+        proxy_reads.wait_for_turn(gadget.connection, beside_driver=False)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db.models import F
 
+from jobsui.connections import proxy_reads
 from jobsui.jobs.control import actions, comparisons, sweep
 from jobsui.jobs.delivery.watched_changes import _Changes
 from jobsui.jobs.enums import Action, EventKind, JobState
@@ -301,6 +302,19 @@ def test_page_waits_as_long_as_zendesk_asks(harness: Harness) -> None:
     assert watch.read_at is None
     assert record_watch.waiting(threading.Event(), FAST) == {}
     assert reasons(job) == []
+
+
+def test_other_reads_wait_as_long_as_zendesk_asks(harness: Harness) -> None:
+    add_records(harness, 3)
+    job = launched(harness, gadgets(3))
+    harness.sandbox.settings(retry_after=40)
+    harness.sandbox.faults(**{"503-retry-after": 1})
+
+    watch = read_page(job)
+
+    assert (watch.read_at, watch.refusal) == (None, "")
+    with pytest.raises(proxy_reads.Busy):
+        proxy_reads.wait_for_turn(job.connection, beside_driver=False)
 
 
 def test_kept_records_are_read_before_each_batch(harness: Harness) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from jobsui.connections import credentials, objects
+from jobsui.connections import credentials, objects, proxy_reads
 from jobsui.connections.models import CustomObject, SignIn
 from jobsui.jobs.control import corrections, drafts
 from jobsui.jobs.enums import Action, JobState
@@ -263,6 +263,19 @@ def test_check_ends_without_an_account_that_answers(
     assert notice["code"] == "not_checked"
     assert reason in notice["message"]
     assert job.rows_warned == 1
+
+
+def test_check_lets_others_wait_as_long_as_zendesk_asks(
+    sandbox: Sandbox, gadget: CustomObject
+) -> None:
+    sandbox.settings(retry_after=40)
+    sandbox.faults(**{"503-retry-after": 1})
+
+    check("external_id,price\ng-1,1\n", UPSERT, gadget)
+
+    sandbox.faults()
+    with pytest.raises(proxy_reads.Busy):
+        proxy_reads.wait_for_turn(gadget.connection, beside_driver=False)
 
 
 def test_a_refusal_concerns_only_what_was_asked(

@@ -104,8 +104,9 @@ class _Reading:
             self._save(timing.watch_interval, cursor="", refusal=refusal)
         except ConnectionsError as error:
             self._save(timing.watch_interval, refusal=str(error))
-        except ZendeskError:
+        except ZendeskError as error:
             # This process may also be stopping. The cursor stays as it is.
+            account_client.postpone(self._watch.job.connection, error)
             self._save(timing.watch_page_interval)
         else:
             self._store(page)

@@ -29,7 +29,6 @@ from jobsui.zendesk.custom_objects import SHOWN_LISTS
 from jobsui.zendesk.errors import (
     Forbidden,
     NotFound,
-    RateLimited,
     Refused,
     Unauthorized,
     ZendeskError,
@@ -210,10 +209,10 @@ class _Reader:
         try:
             client = account_client.client_for(connection)
             return client.renewing(lambda: read(client))
-        except RateLimited as error:
+        except ZendeskError as error:
             account_client.postpone(connection, error)
             return None
-        except (ZendeskError, ConnectionsError):
+        except ConnectionsError:
             return None
 
     def _read_names(self) -> None:
@@ -315,14 +314,12 @@ class _Reader:
             raise _Unavailable(
                 "Jobs and programs use all requests of the account at the moment."
             ) from busy
-        except RateLimited as error:
-            account_client.postpone(self._job.connection, error)
-            raise _Unavailable(explain(error)) from error
         except Unauthorized as error:
             raise _Unavailable(explain(error)) from error
         except Refused:
             raise
         except ZendeskError as error:
+            account_client.postpone(self._job.connection, error)
             raise _Unavailable(explain(error)) from error
         except ConnectionsError as error:
             raise _Unavailable(str(error)) from error

@@ -51,6 +51,7 @@ def read(custom_object: CustomObject, key: str) -> Now:
     except ConnectionsError as error:
         return Now(problem=str(error))
     except ZendeskError as error:
+        account_client.postpone(custom_object.connection, error)
         return Now(problem=explain(error))
 
 
