@@ -18,10 +18,11 @@ from tests.sim.chance import PROFILES, plan_of
 from tests.sim.history import History, Row, play
 from tests.sim.plan import Plan, Weather
 from tests.sim.shrink import shrink
-from tests.sim.tally import MAX_KNOWABLE
+from tests.sim.tally import MAX_KNOWABLE, MIN_ROWS
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CHUNK = 10
+CHUNK = 50
+"""Histories of one test, with more than MIN_ROWS rows together."""
 FIRST_SEEDS = range(101, 251, CHUNK)
 LIVE_SEEDS = range(1, 9)
 LIVE_PROFILES = ("compared", "matched", "proved", "undone")
@@ -35,6 +36,7 @@ def _sqlite_only() -> None:
         pytest.skip("The simulator runs on SQLite.")
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("first", FIRST_SEEDS)
 def test_every_outcome_is_what_the_account_holds(first: int) -> None:
     """`python -m tests.sim replay SEED` prints the history of a seed."""
@@ -46,6 +48,7 @@ def test_every_outcome_is_what_the_account_holds(first: int) -> None:
     rows = sum(len(each.rows) for each in histories)
     knowable = sum(len(judge.knowable_rows(each)) for each in histories)
     assert {each.plan.seed: found[each.plan.seed] for each in wrong} == {}, stories
+    assert rows >= MIN_ROWS
     assert knowable <= MAX_KNOWABLE * rows
 
 
