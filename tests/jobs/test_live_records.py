@@ -14,6 +14,7 @@ from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import left_out, pages, plan, reader
+from jobsui.jobs.mapping.options import Match
 from jobsui.jobs.models import BatchImages, Job, ReadPage, RecordRead
 from jobsui.jobs.preparation import checker, planner
 from jobsui.jobs.records import images, keyed_reads
@@ -458,6 +459,33 @@ def test_job_that_only_updates_creates_nothing(harness: Harness) -> None:
         ("failed", "NotFound"),
     ]
     assert sorted(harness.records()) == ["g-1", "g-2"]
+
+
+@pytest.mark.parametrize("match", [None, Match(only_in_file="leave")])
+def test_plan_of_a_job_that_only_updates_creates_nothing(
+    harness: Harness, match: Match | None
+) -> None:
+    harness.object()
+    harness.run(gadgets(2), Action.CREATE)
+    rows = [*gadgets(3), {"external_id": "g-8,g-9", "name": "Two keys"}]
+    rows[0]["price"] = "100"
+    job = harness.checked(
+        rows, Action.UPSERT_BY_EXTERNAL_ID, only_existing=True, match=match
+    )
+    read = comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    read.refresh_from_db()
+
+    plan = compared_rows.planned_rows(read)
+    lines = b"".join(compared_rows.plan_csv(read)).decode().splitlines()
+
+    assert read.counts == {"change": 1, "same": 1, "create": 1, "unknown": 1}
+    assert (plan.sent, plan.missing, plan.left_alone) == (1, 2, 0)
+    assert [line.split(",")[-4] for line in lines[1:]] == [
+        "update",
+        "key_not_found",
+        "key_not_found",
+    ]
 
 
 def test_dividing_that_fails_advises_no_other_file(

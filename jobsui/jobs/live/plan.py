@@ -2,15 +2,16 @@
 with the action that fits its rows."""
 
 import json
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
 from jobsui.jobs.enums import Action, Outcome, ParentRows, Purpose, Verdict
-from jobsui.jobs.live import read_rows, stored_problems
+from jobsui.jobs.live import not_sent, read_rows, stored_problems
+from jobsui.jobs.live.not_sent import KEY_NOT_FOUND
 from jobsui.jobs.live.read_rows import ReadRow
-from jobsui.jobs.mapping.options import Match, Options
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, ReadPage, RecordRead, RowResult
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE
 from jobsui.jobs.models.record_rows import FIRST_RECORD_ROW
@@ -24,18 +25,6 @@ PAGES_PER_CHUNK = 500
 NOT_SENT = "not sent"
 """Not an action: rows that get their results without a request."""
 LEFT_OUT = RowResult(Outcome.CANCELLED, "", "", "Left out after the comparison.")
-ONLY_IN_FILE = RowResult(
-    Outcome.CANCELLED, "", "", "Left alone: the record is only in the file."
-)
-DIFFERENT = RowResult(
-    Outcome.CANCELLED, "", "", "Left alone: the record differs from the file."
-)
-KEY_NOT_FOUND = RowResult(
-    Outcome.FAILED,
-    "",
-    "NotFound",
-    "No record in Zendesk has this key. The row was not sent.",
-)
 SEVERAL_RECORDS = RowResult(
     Outcome.FAILED,
     "",
@@ -89,6 +78,7 @@ def _chunk(
 ) -> Chunk:
     """`shared`: (first, last) row of the ranges that earlier jobs may also change."""
     options = Options.from_json(job.options)
+    results = not_sent.results_of(options)
     batches: dict[str, _Batches] = {}
     invalid = []
     last_row = 0
@@ -97,7 +87,7 @@ def _chunk(
         last_row = page.last_row
         for row in read_rows.of_page(page.blob):
             is_shared = any(first <= row.number <= last for first, last in shared)
-            planned = _planned(job, row, options, is_shared=is_shared)
+            planned = _planned(job, row, options, results, is_shared=is_shared)
             batches.setdefault(planned.kind, _Batches(planned.kind)).add(planned)
     found = [batch for each in batches.values() for batch in each.all()]
     # Later batches have later rows: the order of jobs relies on it (sql.blocked_rows).
@@ -116,15 +106,20 @@ class _Planned:
     """What its record held before."""
 
 
-def _planned(job: Job, row: ReadRow, options: Options, *, is_shared: bool) -> _Planned:
-    """`is_shared`: an earlier job may change the record before this row is sent, so the
-    comparison says nothing about it."""
+def _planned(
+    job: Job,
+    row: ReadRow,
+    options: Options,
+    results: Mapping[Verdict, RowResult],
+    *,
+    is_shared: bool,
+) -> _Planned:
+    """`results`: of rows that are not sent, by verdict. `is_shared`: an earlier job may
+    change the record before this row is sent, so the comparison says nothing about it."""
     if row.is_left_out:
         return _Planned(NOT_SENT, row.number, row.line, LEFT_OUT)
-    if options.only_existing and row.verdict in {Verdict.CREATE, Verdict.UNKNOWN}:
-        return _Planned(NOT_SENT, row.number, row.line, KEY_NOT_FOUND)
-    if reason := _left_alone(row.verdict, options.match):
-        return _Planned(NOT_SENT, row.number, row.line, reason)
+    if result := results.get(row.verdict):
+        return _Planned(NOT_SENT, row.number, row.line, result)
     if is_shared and options.only_existing and row.record_id:
         item = {"id": row.record_id} | json.loads(row.line)
         return _Planned(Action.UPDATE, row.number, _line(item))
@@ -158,17 +153,6 @@ def _deletions(pages: Iterable[ReadPage]) -> Chunk:
                 line = json.dumps(row.record_id).encode()
                 batches.add(_Planned(Action.DELETE, row.number, line, image=row.image))
     return Chunk(last_row, batches.all(), [])
-
-
-def _left_alone(verdict: Verdict, match: Match | None) -> RowResult | None:
-    """The result of a row that is not sent because its kind of difference is left alone."""
-    if match is None:
-        return None
-    if match.only_in_file == "leave" and verdict in {Verdict.CREATE, Verdict.UNKNOWN}:
-        return ONLY_IN_FILE
-    if match.different == "leave" and verdict is Verdict.CHANGE:
-        return DIFFERENT
-    return None
 
 
 def _changes(row: ReadRow, image: Image) -> bytes:

@@ -11,9 +11,10 @@ from jobsui.files.safe import csv_line
 from jobsui.jobs import retention
 from jobsui.jobs.enums import SENT, Action, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import deletions, left_out
+from jobsui.jobs.live import deletions, left_out, not_sent
+from jobsui.jobs.live.not_sent import KEY_NOT_FOUND
 from jobsui.jobs.live.read_rows import ReadRow
-from jobsui.jobs.mapping.options import Match, Options
+from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import RecordRead
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE
 from jobsui.jobs.models.record_rows import is_record_row
@@ -119,11 +120,13 @@ class PlannedRows:
 def planned_rows(read: RecordRead) -> PlannedRows:
     counts, unsent = by_verdict(read)
     options = Options.from_json(read.job.options)
-    if options.only_existing:
-        counts[Verdict.MISSING] += counts.pop(Verdict.CREATE)
     left_alone = 0
-    for verdict in _left_alone(options.match):
-        left_alone += counts.pop(verdict)
+    for verdict, result in not_sent.results_of(options).items():
+        rows = counts.pop(verdict)
+        if result is KEY_NOT_FOUND:
+            counts[Verdict.MISSING] += rows
+        else:
+            left_alone += rows
     records = 0
     if deletions.found_by(read):
         records = counts.pop(Verdict.DELETE)
@@ -154,15 +157,6 @@ def by_verdict(read: RecordRead) -> tuple[Counter[Verdict], Counter[Verdict]]:
     return counts, own
 
 
-def _left_alone(match: Match | None) -> Iterator[Verdict]:
-    """The verdicts of rows that the choices of a match leave alone."""
-    if match and match.only_in_file == "leave":
-        yield Verdict.CREATE
-        yield Verdict.UNKNOWN
-    if match and match.different == "leave":
-        yield Verdict.CHANGE
-
-
 def page(
     read: RecordRead,
     wanted: Wanted | None = None,
@@ -183,23 +177,28 @@ def plan_csv(read: RecordRead) -> Iterator[bytes]:
     run as formulas are escaped. Raises NotPossibleNow at once if the rows were deleted."""
     if found := retention.rows_of_read_notice(read):
         raise NotPossibleNow(found)
-    match = Options.from_json(read.job.options).match
-    verdicts = IN_PLAN.difference(_left_alone(match))
-    if match and not match.deletes:
-        verdicts -= {Verdict.DELETE}
+    options = Options.from_json(read.job.options)
+    actions = dict.fromkeys(IN_PLAN, read.job.action) | ACTIONS
+    for verdict, result in not_sent.results_of(options).items():
+        if result is KEY_NOT_FOUND:
+            actions[verdict] = ACTIONS[Verdict.MISSING]
+        else:
+            del actions[verdict]
+    if options.match and not options.match.deletes:
+        del actions[Verdict.DELETE]
     lines = (
         csv_line(cells)
-        for _, rows in _pages(read, Wanted(verdicts), 0)
+        for _, rows in _pages(read, Wanted(frozenset(actions)), 0)
         for row in rows
         if not row.is_left_out
-        for cells in _plan_lines(row, read.job.action)
+        for cells in _plan_lines(row, actions[row.verdict])
     )
     return in_pieces(itertools.chain([BOM + csv_line(PLAN_COLUMNS)], lines))
 
 
 def _plan_lines(row: ComparedRow, action: str) -> Iterator[list[str]]:
     number = "" if is_record_row(row.row) else str(row.row)
-    first = [number, row.key, row.record_id, ACTIONS.get(row.verdict, action)]
+    first = [number, row.key, row.record_id, action]
     if row.verdict is not Verdict.CHANGE:
         yield [*first, "", "", ""]
         return
