@@ -1,7 +1,7 @@
 """What the pages say about undoing a job."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,9 +15,9 @@ from jobsui.jobs.live import undo_rows
 from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import BatchImages, Job, RecordRead
-from jobsui.jobs.reports import job_changes, record_keys, record_values, undone_rows
+from jobsui.jobs.reports import job_changes, record_values, undone_rows
 from jobsui.jobs.reports.record_values import ChangedField
-from jobsui.jobs.reports.undone_rows import UndoList, UndoneRow, UndoneRows
+from jobsui.jobs.reports.undone_rows import UndoList, UndoneRows
 from jobsui.text import counted
 from jobsui.web import shown_values
 from jobsui.web.shown_values import GridRow
@@ -228,12 +228,11 @@ class Lists:
         if not self._count(self.chosen) + left_out:
             return [], ""
         found = undone_rows.page(self._read, self.chosen, after=self.after)
-        keys = record_keys.of_rows(self._read.job, [row.row for row in found.entries])
-        return [self._line(row, keys) for row in found.entries], found.older
-
-    def _line(self, row: UndoneRow, keys: Mapping[int, str]) -> Line:
-        compared = replace(row.compared, key=keys.get(row.row, ""))
-        return Line(shown_values.grid_row(compared, self._labels), row.reasons)
+        lines = [
+            Line(shown_values.grid_row(row.compared, self._labels), row.reasons)
+            for row in found.entries
+        ]
+        return lines, found.older
 
     def _count(self, chosen: UndoList) -> int:
         return {

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 import requests
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from jobsui.jobs.control import actions, comparisons, undo
 from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.live import history_index
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.reports import record_keys
 from tests.harness import Harness, gadgets
 from tests.web import stages
 from tests.web.pages import buttons, counters, visible
@@ -207,6 +209,18 @@ def test_rows_of_a_job_without_comparison_have_their_keys(
     draft = planned(harness, job)
 
     assert keys(operator, path(draft)) == [(2, "g-1"), (3, "g-2")]
+
+
+@transactional
+def test_keys_are_found_with_three_queries_however_far_apart_the_rows_are(
+    harness: Harness, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    job = updated(harness, 250)
+
+    with django_assert_num_queries(3):
+        found = record_keys.of_rows(job, [2, 150, 251])
+
+    assert [found[row] for row in (2, 150, 251)] == ["g-1", "g-149", "g-250"]
 
 
 @transactional

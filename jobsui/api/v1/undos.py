@@ -124,6 +124,8 @@ class UndoVerdict(StrEnum):
 class UndoneRowOut(Schema):
     row: int
     """Row number in the file."""
+    key: str
+    """"" if the file has record IDs, or its rows are no longer stored."""
     record_id: str | None
     verdict: UndoVerdict
     is_left_out: bool
@@ -266,6 +268,7 @@ def _serialize_row(row: UndoneRow) -> UndoneRowOut:
     compared = row.compared
     return UndoneRowOut(
         row=row.row,
+        key=compared.key,
         record_id=compared.record_id or None,
         verdict=UndoVerdict[Verdict(compared.verdict).name],
         is_left_out=compared.is_left_out,

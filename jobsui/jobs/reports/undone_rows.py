@@ -1,7 +1,7 @@
 """What an undo puts back, keeps and cannot undo: in numbers, and row by row."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from jobsui import paging
@@ -10,7 +10,7 @@ from jobsui.jobs.ledger.unreadable import stored_results
 from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.models import BatchBlob, Job, RecordRead, RowResult
-from jobsui.jobs.reports import compared_rows, read_pages, record_values
+from jobsui.jobs.reports import compared_rows, read_pages, record_keys, record_values
 from jobsui.jobs.reports.compared_rows import ComparedRow
 from jobsui.paging import Page
 
@@ -53,14 +53,17 @@ class UndoneRows:
 @dataclass(frozen=True, slots=True)
 class UndoneRow:
     compared: ComparedRow
-    """`old` of its values is what the record held when it was read, `new` is what is put back. It
-    has no key: `record_keys.py` finds it."""
+    """`old` of its values is what the record held when it was read, `new` is what is put back. Its
+    key is that of the file, "" if the file has none or it is no longer stored."""
     reasons: Sequence[Reason] = ()
     """What is kept and why, or why the row cannot be undone."""
 
     @property
     def row(self) -> int:
         return self.compared.row
+
+    def with_key(self, key: str) -> "UndoneRow":
+        return replace(self, compared=replace(self.compared, key=key))
 
 
 def planned(read: RecordRead) -> UndoneRows:
@@ -100,12 +103,23 @@ def page(
     that failed are then in the list of rows that cannot be undone."""
     undo = read.job
     if chosen is UndoList.IMPOSSIBLE and not undo.is_draft:
-        return _failed(undo, after, size)
+        found = _failed(undo, after, size)
+    else:
+        found = _planned(read, chosen, after, size)
+    keys = record_keys.of_rows(undo, [row.row for row in found.entries])
+    rows = [row.with_key(keys.get(row.row, "")) for row in found.entries]
+    return Page(rows, found.older, found.newer)
+
+
+def _planned(
+    read: RecordRead, chosen: UndoList, after: int, size: int
+) -> Page[UndoneRow]:
     pages = (
         (last_row, [_undone(row) for row in rows])
         for last_row, rows in read_pages.rows(read, VERDICTS[chosen], after)
     )
     found = read_pages.page(pages, after=after, size=size)
+    undo = read.job
     if chosen is not UndoList.RESTORED or undo.is_draft:
         return found
     results = _results(undo, [row.row for row in found.entries])

@@ -110,6 +110,7 @@ def test_lists_of_an_undo_have_values_and_reasons(
     assert [row["row"] for row in rows] == [2, 3]
     assert rows[0] == {
         "row": 2,
+        "key": "g-1",
         "record_id": ids["g-1"],
         "verdict": "change",
         "is_left_out": False,
