@@ -19,6 +19,7 @@ from jobsui.jobs.control import comparisons, proofs
 from jobsui.jobs.enums import Landing
 from jobsui.jobs.mapping.comparison import Form
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.models.record_rows import file_row
 from jobsui.jobs.reports import proved_rows, record_history
 from jobsui.jobs.reports.proved_rows import NOT_LANDED, ProvedRow
 from jobsui.paging import Page
@@ -95,8 +96,8 @@ class DifferenceOut(Schema):
 
 
 class ProvedRowOut(Schema):
-    row: int
-    """Row number in the file."""
+    row: int | None
+    """Row number in the file; null for a record that only the account had."""
     key: str | None
     record_id: str | None
     result: ProofResult
@@ -199,7 +200,7 @@ def _current(job: Job) -> RecordRead:
 
 def _serialize_row(row: ProvedRow, later_job: Job | None) -> ProvedRowOut:
     return ProvedRowOut(
-        row=row.row,
+        row=file_row(row.row),
         key=row.key or None,
         record_id=row.record_id or None,
         result=ProofResult[row.landing.name],

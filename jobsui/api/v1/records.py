@@ -24,6 +24,7 @@ from jobsui.api.v1.types import (
     responses,
 )
 from jobsui.jobs.enums import Action, Outcome
+from jobsui.jobs.models.record_rows import file_row
 from jobsui.jobs.reports import record_history, record_now, record_values
 from jobsui.jobs.reports.record_history import Touch
 from jobsui.jobs.reports.record_now import Now
@@ -36,8 +37,8 @@ class TouchOut(Schema):
     job: UUID
     url: str
     """Address of the job's page."""
-    row: int
-    """Row number in the file of the job."""
+    row: int | None
+    """Row number in the file of the job; null for a record that only the account had."""
     at: datetime | None
     """When the batch of the row ended."""
     by: str | None
@@ -107,7 +108,7 @@ def serialize(touch: Touch, url: str) -> TouchOut:
     return TouchOut(
         job=touch.job.code,
         url=url,
-        row=touch.row,
+        row=file_row(touch.row),
         at=touch.at,
         by=touch.job.created_by.username if touch.job.created_by else None,
         action=touch.action,

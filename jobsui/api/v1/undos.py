@@ -40,6 +40,7 @@ from jobsui.jobs.enums import JobState, ParentRows, ReadState, Verdict
 from jobsui.jobs.live import undo_rows
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.models.record_rows import file_row
 from jobsui.jobs.records.compare import FIELDS, MEMBERS
 from jobsui.jobs.reports import undone_rows
 from jobsui.jobs.reports.undone_rows import UndoList, UndoneRow
@@ -122,10 +123,10 @@ class UndoVerdict(StrEnum):
 
 
 class UndoneRowOut(Schema):
-    row: int
-    """Row number in the file."""
-    key: str
-    """"" if the file has record IDs, or its rows are no longer stored."""
+    row: int | None
+    """Row number in the file; null for a record that only the account had."""
+    key: str | None
+    """Null if the file has record IDs, or its rows are no longer stored."""
     record_id: str | None
     verdict: UndoVerdict
     is_left_out: bool
@@ -267,8 +268,8 @@ def _counts(job: Job, read: RecordRead) -> UndoCounts:
 def _serialize_row(row: UndoneRow) -> UndoneRowOut:
     compared = row.compared
     return UndoneRowOut(
-        row=row.row,
-        key=compared.key,
+        row=file_row(row.row),
+        key=compared.key or None,
         record_id=compared.record_id or None,
         verdict=UndoVerdict[Verdict(compared.verdict).name],
         is_left_out=compared.is_left_out,

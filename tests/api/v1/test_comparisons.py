@@ -4,6 +4,7 @@ import pytest
 
 from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.live import history_index
 from jobsui.jobs.models import Job, RecordRead
 from tests.api.conftest import Program, Programs
 from tests.api.v1.test_rows import pages
@@ -392,6 +393,40 @@ def test_program_makes_the_account_match(account: Harness, program: Programs) ->
         (None, None),
     ]
     assert account.records().keys() == {"g-1", "g-2"}
+
+
+def test_records_that_only_the_account_had_have_no_row_number(
+    account: Harness, program: Programs
+) -> None:
+    runner = program("run")
+    job = matching_job(account, runner, only_in_account="delete", max_percent=50)
+    history_index.add(Job.objects.get(code=job["id"]))
+    path = f"/jobs/{job['id']}"
+
+    runner.call("POST", f"{path}/proof")
+    undone = runner.call("POST", f"{path}/undo").json()
+    account.task_queue.run_all()
+
+    lists = {
+        "proof": f"{path}/proof/rows?result=exact",
+        "undo": f"/jobs/{undone['id']}/undo-plan/rows",
+        "history": f"/connections/{account.connection.code}/objects/gadget/"
+        "record-history?record=g-3",
+    }
+    rows = {
+        name: runner.call("GET", address).json()["items"]
+        for name, address in lists.items()
+    }
+    assert [(row["row"], row["key"]) for row in rows["proof"]] == [
+        (1, "g-1"),
+        (2, "g-2"),
+        (None, "g-3"),
+    ]
+    assert [(row["row"], row["key"]) for row in rows["undo"]] == [(None, "g-3")]
+    assert [(row["row"], row["outcome"]) for row in rows["history"]] == [
+        (None, "deleted"),
+        (4, "created"),
+    ]
 
 
 def test_limit_stops_a_program_that_would_delete(
