@@ -4,10 +4,11 @@ import pytest
 import requests
 from django.test import Client
 
-from jobsui.jobs.control import proofs
+from jobsui.jobs.control import actions, comparisons, proofs
 from jobsui.jobs.enums import Action, Purpose, ReadState
 from jobsui.jobs.live import history_index
 from jobsui.jobs.models import Job, RecordRead
+from jobsui.jobs.reports import record_keys
 from tests.harness import Harness, gadgets
 from tests.web import stages
 from tests.web.pages import buttons, counters, visible
@@ -150,6 +151,47 @@ def test_records_that_are_not_as_sent_are_listed(
         (3, "g-2", [("Price", "2.5", "77")], later),
         (4, "g-3", [("Price", "3.5", "88")], None),
     ]
+
+
+@transactional
+def test_records_of_a_compared_job_have_the_keys_of_the_file(
+    operator: Client, harness: Harness
+) -> None:
+    """Although the job has sent record IDs, and one of them with a name."""
+    harness.object()
+    harness.run(gadgets(2), Action.CREATE)
+    rows = [
+        {"external_id": "g-1", "name": "Other", "price": "5"},
+        {"external_id": "g-2", "name": "Gadget 2", "price": "6"},
+    ]
+    job = harness.checked(rows, UPSERT)
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    actions.launch(job, by=None)
+    harness.task_queue.run_all()
+    job.refresh_from_db()
+    edit(harness, "g-1", 88)
+    edit(harness, "g-2", 88)
+    proved(harness, job)
+
+    lines = operator.get(path(job)).context["lines"]
+
+    assert [line.row.key for line in lines] == ["g-1", "g-2"]
+
+
+@pytest.mark.parametrize(
+    ("action", "key"),
+    [
+        (Action.CREATE, "e-1"),
+        (Action.UPDATE, ""),
+        (Action.UPSERT_BY_EXTERNAL_ID, "e-1"),
+        (Action.UPSERT_BY_NAME, "One"),
+    ],
+)
+def test_key_of_an_item_is_that_of_its_action(action: Action, key: str) -> None:
+    item = {"id": "01REC", "external_id": "e-1", "name": "One"}
+
+    assert record_keys.of_item(item, action) == key
 
 
 @transactional

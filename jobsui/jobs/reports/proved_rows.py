@@ -1,7 +1,7 @@
 """What a proof of landing found: in numbers, and the records that are not what was sent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from jobsui.jobs.enums import Action, Landing
@@ -99,7 +99,11 @@ def page(
         (last_row, [_proved(row) for row in rows])
         for last_row, rows in read_pages.rows(read, landings, after)
     )
-    return read_pages.page(pages, after=after, size=size)
+    found = read_pages.page(pages, after=after, size=size)
+    without_key = [row.row for row in found.entries if not row.key]
+    keys = record_keys.of_rows(read.job, without_key) if without_key else {}
+    rows = [replace(row, key=row.key or keys.get(row.row, "")) for row in found.entries]
+    return Page(rows, found.older, found.newer)
 
 
 def _proved(row: ReadRow) -> ProvedRow:

@@ -28,10 +28,14 @@ def of_rows(job: Job, rows: Collection[int]) -> Keys:
 
 
 def of_item(item: Json, action: Action) -> str:
-    """The key in an item; "" if it has none."""
-    if isinstance(item, dict):
-        return str(item.get("external_id") or item.get("name") or "")
-    return "" if item is None or action.key == "id" else str(item)
+    """The key in an item; "" if it has none but a record ID."""
+    if item is None or action.key == "id":
+        return ""
+    if not isinstance(item, dict):
+        return str(item)
+    if action.key:
+        return str(item.get(action.key) or "")
+    return str(item.get("external_id") or item.get("name") or "")
 
 
 def _comparison(job: Job) -> RecordRead | None:
