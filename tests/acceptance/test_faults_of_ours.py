@@ -180,7 +180,7 @@ def test_worker_frozen_beyond_its_lease_writes_and_sends_nothing(
     wait_until(lambda: in_flight(job) == 4, "4 batches in flight")
     frozen = driver_of(*workers)
     first_epoch = epoch()
-    freeze_between_transactions(frozen)
+    freeze_between_posts(frozen, harness)
     later_attempts = Attempt.objects.filter(epoch__gt=first_epoch)
     wait_until(later_attempts.exists, "another driver that sends")
     taken_over_at = later_attempts.earliest("at").at
@@ -386,11 +386,12 @@ def epoch() -> int:
     return Lease.objects.get(name__startswith="account:").epoch
 
 
-def freeze_between_transactions(process: Process) -> None:
+def freeze_between_posts(process: Process, harness: Harness) -> None:
     """A process frozen in a transaction would hold its locks, and no other could take
-    over."""
+    over. Frozen between the commit of an attempt and its request, it would have an
+    attempt that has sent nothing."""
     freeze(process)
-    while not is_writable():
+    while not is_writable() or posts(harness) != Attempt.objects.count():
         thaw(process)
         time.sleep(0.05)
         freeze(process)
