@@ -593,9 +593,17 @@ MUTANTS = (
     Mutant(
         "records that the export shows are not read",
         f"{DELIVERY}/watched_changes.py",
-        "if not changes or changes.has(batch)]",
-        "if not changes]",
+        "                or changes.has(batch)\n",
+        "",
         profile="compared",
+    ),
+    Mutant(
+        "a cursor is stored before what was read up to it",
+        f"{LIVE}/record_watch.py",
+        "        with transaction.atomic():\n            if page.records:\n",
+        "        self._save(wait, **fields)\n"
+        "        with transaction.atomic():\n            if page.records:\n",
+        test=f"{TESTS}/test_record_watch.py::test_killed_watch_continues",
     ),
     Mutant(
         "an undo beside an open job sends what it has not read",
