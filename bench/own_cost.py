@@ -5,7 +5,7 @@ import resource
 import time
 from collections.abc import Callable
 
-from bench.processes import Cost, costs
+from bench.processes import Cost, costs, peak_mb
 from jobsui.files import parser_process
 
 
@@ -35,8 +35,7 @@ def _cpu_seconds() -> float:
 def _peak_mb() -> float:
     # The server's children count when it has ended.
     parser_process.stop()
-    both = (
-        resource.getrusage(who).ru_maxrss
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    return max(both) / 1024
+    # `ru_maxrss` of a process also counts what the process had that started it.
+    own = peak_mb(os.getpid()) or 0
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return max(own, children)

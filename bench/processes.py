@@ -243,12 +243,17 @@ def _kind(pid: int) -> str:
     return next((kind for words, kind in KINDS.items() if words in command), "")
 
 
-def _cost(pid: int) -> Cost | None:
+def peak_mb(pid: int) -> float | None:
+    """The most memory that a process has had in RAM; None: it has ended."""
     status = Path(f"/proc/{pid}/status").read_text()
     peaks = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    if not peaks:
+    return int(peaks[0].split()[1]) / 1024 if peaks else None
+
+
+def _cost(pid: int) -> Cost | None:
+    megabytes = peak_mb(pid)
+    if megabytes is None:
         return None
-    megabytes = int(peaks[0].split()[1]) / 1024
     # After the name in brackets, utime, stime, cutime and cstime are fields 11 to 14.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     cpu_seconds = sum(map(int, fields[11:15])) / TICKS
