@@ -14,6 +14,8 @@ from jobsui.api.dropin.errors import DropinError
 
 logger = logging.getLogger(__name__)
 
+JSON = "application/json"
+
 View = Callable[..., HttpResponseBase]
 """Takes the request, its Caller, and the groups of the address."""
 
@@ -26,9 +28,19 @@ def dispatch(*, takes_files: bool = False, **views: View) -> View:
         view = views.get(request.method or "")
         if view is None:
             raise errors.method_not_allowed(views)
-        return view(request, authenticate(request), *groups)
+        caller = authenticate(request)
+        if request.method == "POST":
+            _require_json(request)
+        return view(request, caller, *groups)
 
     return _public(dispatched, takes_files=takes_files)
+
+
+def _require_json(request: HttpRequest) -> None:
+    """Raise DropinError for a body that a form of another site can send. A browser that
+    knows a token as its user's password would add it to such a request."""
+    if request.content_type != JSON:
+        raise errors.unsupported_media_type(JSON)
 
 
 def _public(view: View, *, takes_files: bool = False) -> View:

@@ -112,6 +112,11 @@ def length_required() -> DropinError:
     )
 
 
+def unsupported_media_type(accepted: str) -> DropinError:
+    description = f"Send the body with the header Content-Type: {accepted}."
+    return _described(415, "UnsupportedMediaType", description, Accept_Post=accepted)
+
+
 def too_large(description: str) -> DropinError:
     return _described(413, "TooLarge", description)
 

@@ -263,6 +263,49 @@ def test_body_of_unknown_length_is_refused(program: Program) -> None:
     assert read(response)["error"] == "LengthRequired"
 
 
+@pytest.mark.parametrize(
+    "path", ["custom_objects/gadget/jobs", "custom_objects/gadget/records/search"]
+)
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "text/plain; application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=application/json",
+        "",
+    ],
+)
+def test_body_that_a_form_can_send_is_refused(
+    program: Program, path: str, content_type: str
+) -> None:
+    before = stored_counts()
+    body = {"job": {"action": "create", "items": [item(1)]}}
+
+    response = program.post(path, body, content_type)
+
+    assert response.status_code == 415
+    assert response["Accept-Post"] == "application/json"
+    assert read(response) == {
+        "error": "UnsupportedMediaType",
+        "description": "Send the body with the header Content-Type: application/json.",
+    }
+    assert stored_counts() == before
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "Application/JSON"]
+)
+def test_type_of_a_json_body_may_have_parameters_and_capitals(
+    program: Program, content_type: str
+) -> None:
+    body = {"job": {"action": "create", "items": [item(1)]}}
+
+    response = program.post("custom_objects/gadget/jobs", body, content_type)
+
+    assert response.status_code == 201
+
+
 def test_body_that_is_too_large_is_refused_in_json(
     program: Program, settings: Any
 ) -> None:
