@@ -8,6 +8,8 @@ __all__ = [
     "JobsError",
     "MappingRefused",
     "NotPossibleNow",
+    "NotPossibleYet",
+    "OutdatedRead",
     "UnreachableNow",
     "UploadRefused",
 ]
@@ -22,8 +24,16 @@ class NotPossibleNow(JobsError):
     ...)."""
 
 
-class UnreachableNow(NotPossibleNow):
-    """Zendesk could not be reached at the moment. The action may be possible later."""
+class NotPossibleYet(NotPossibleNow):
+    """The action may be possible later, although the job stays as it is."""
+
+
+class UnreachableNow(NotPossibleYet):
+    """Zendesk could not be reached at the moment."""
+
+
+class OutdatedRead(NotPossibleNow):
+    """Another job has run since the records were read; read them again."""
 
 
 class ChangedSinceCheck(JobsError):

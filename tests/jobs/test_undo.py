@@ -7,7 +7,7 @@ import requests
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from jobsui.jobs.control import actions, comparisons, retries, undo
+from jobsui.jobs.control import actions, automation, comparisons, retries, sweep, undo
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.live import history_index, reasons
@@ -522,6 +522,60 @@ def test_undo_is_read_again_if_a_later_job_ended_during_the_read(
 
     assert other.state == JobState.COMPLETED
     assert undo.obstacle(draft) == undo.OUTDATED
+
+
+def test_undo_of_a_program_waits_for_a_later_job_and_reads_again(
+    harness: Harness,
+) -> None:
+    draft, later = undo_beside_a_later_job(harness)
+
+    automation.advance(draft)
+    draft.refresh_from_db()
+    waiting = (draft.state, draft.is_in_progress, draft.reason)
+    finish_open(harness, later)
+    sweep.sweep()
+    harness.task_queue.run_all()
+
+    draft.refresh_from_db()
+    assert waiting == (JobState.READY, True, undo.OPEN_JOB)
+    assert (draft.state, draft.reason) == (JobState.COMPLETED, "")
+    prices = {key: fields["price"] for key, (_, fields) in contents(harness).items()}
+    assert prices == {"g-1": 1.5, "g-2": 7}
+
+
+def test_undo_of_a_program_is_not_read_again_without_end(harness: Harness) -> None:
+    draft, later = undo_beside_a_later_job(harness)
+    finish_open(harness, later)
+    created_at = draft.created_at - automation.MAX_READING
+    Job.objects.filter(pk=draft.pk).update(created_at=created_at)
+
+    automation.advance(draft)
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.auto_target) == (JobState.READY, "")
+    assert draft.reason == undo.OUTDATED
+
+
+def undo_beside_a_later_job(harness: Harness) -> tuple[Job, Job]:
+    """(a draft that is to be launched and whose records are read, a job that was launched
+    meanwhile)."""
+    harness.object()
+    make(harness, 2)
+    rows = [{"external_id": f"g-{n}", "price": "100"} for n in (1, 2)]
+    job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
+    draft = undo.create(job, by=None)
+    harness.task_queue.run_all()
+    later = harness.checked(
+        [{"external_id": "g-2", "price": "7"}], Action.UPSERT_BY_EXTERNAL_ID
+    )
+    actions.launch(later, by=None)
+    Job.objects.filter(pk=draft.pk).update(auto_target=JobState.QUEUED)
+    return draft, later
+
+
+def finish_open(harness: Harness, job: Job) -> None:
+    harness.task_queue.run_all()
+    history_index.add(job)
 
 
 def test_records_with_new_ids_are_followed(harness: Harness) -> None:

@@ -66,7 +66,8 @@ class UndoIn(Body):
     """Keys of fields, `name` and `external_id`. Only these get their old values back, and
     records that the job created or deleted stay as they are. Null: everything is undone."""
     launch: bool = False
-    """Launch the undo as soon as its plan is done."""
+    """Launch the undo as soon as its plan is done. Waits for other jobs of the object, and for a
+    day the records are read again after them."""
 
 
 class UndoCounts(Schema):

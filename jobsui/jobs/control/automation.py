@@ -24,7 +24,8 @@ from jobsui.jobs.errors import (
     ChangedSinceCheck,
     MappingRefused,
     NotPossibleNow,
-    UnreachableNow,
+    NotPossibleYet,
+    OutdatedRead,
     UploadRefused,
 )
 from jobsui.jobs.ledger.lifecycle import Actor
@@ -36,6 +37,9 @@ from jobsui.jobs.queueing import enqueue
 MAX_COMPARING = timedelta(hours=1)
 """For this long after the check, rows are compared again when another job has changed
 records meanwhile."""
+MAX_READING = timedelta(days=1)
+"""For this long after its creation, the records of an undo are read again when another job has
+run meanwhile. Each time, at least one more job has ended."""
 MAX_UNASKED_SECONDS = 3600
 """A comparison that takes longer is started by a person."""
 NOT_COMPARED = "The rows were not compared with their records in Zendesk."
@@ -93,7 +97,7 @@ def advance(job: Job) -> None:
             return
         try:
             _take_step(job)
-        except UnreachableNow as refusal:
+        except NotPossibleYet as refusal:
             # The sweep enqueues it again.
             Job.objects.change(job, expected=UNLAUNCHED, reason=str(refusal))
         except (MappingRefused, NotPossibleNow) as refusal:
@@ -237,6 +241,10 @@ def _launch(job: Job) -> None:
     except ChangedSinceCheck:
         # It is a draft again, and is checked in its present form.
         _check(job)
+    except OutdatedRead:
+        if timezone.now() - job.created_at > MAX_READING:
+            raise
+        undo.read_again(job, by=_actor(job))
 
 
 def _actor(job: Job) -> Actor:

@@ -1,7 +1,7 @@
 """Undoes a job by another job, which puts back what it can."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import transaction
 
@@ -14,16 +14,13 @@ from jobsui.jobs.enums import (
     Purpose,
     ReadState,
 )
-from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.errors import NotPossibleNow, NotPossibleYet, OutdatedRead
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.live import reads
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.mapping.options import UNDO_FIELDS, UNDO_ROWS, Options
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.preparation import checker
-
-if TYPE_CHECKING:
-    pass
 
 OPEN_JOB = (
     "Another job of this object has not ended. What it writes is not known yet: wait for it, "
@@ -119,7 +116,8 @@ def obstacle(undo: Job) -> str:
 
 
 def require_usable(undo: Job) -> None:
-    """Raise NotPossibleNow unless the undo can be launched."""
+    """Raise NotPossibleNow unless the undo can be launched: NotPossibleYet while other jobs
+    prevent it, OutdatedRead if the records must be read again."""
     read = current(undo)
     if read is None or read.state != ReadState.DONE:
         raise NotPossibleNow(
@@ -130,7 +128,7 @@ def require_usable(undo: Job) -> None:
     if undo.parent is not None:
         require_quiet(undo.parent)
     if is_outdated(read):
-        raise NotPossibleNow(OUTDATED)
+        raise OutdatedRead(OUTDATED)
 
 
 def is_outdated(read: RecordRead) -> bool:
@@ -144,13 +142,13 @@ def is_outdated(read: RecordRead) -> bool:
 
 
 def require_quiet(job: Job) -> None:
-    """Raise NotPossibleNow while a later job may still change the records of a job, or while
+    """Raise NotPossibleYet while a later job may still change the records of a job, or while
     what it changed is unknown."""
     later = Job.objects.later_than(job)
     if later.open().exists():
-        raise NotPossibleNow(OPEN_JOB)
+        raise NotPossibleYet(OPEN_JOB)
     if later.filter(indexed_at=None, results_pruned_at=None).exists():
-        raise NotPossibleNow(NOT_INDEXED)
+        raise NotPossibleYet(NOT_INDEXED)
 
 
 def _with_choice(
