@@ -14,7 +14,7 @@ from jobsui.jobs.live import history_index, reasons
 from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.row_ranges import RowRanges
 from jobsui.jobs.models import Job, RecordRead
-from jobsui.jobs.reports import undone_rows
+from jobsui.jobs.reports import job_changes, undone_rows
 from jobsui.jobs.reports.undone_rows import UndoList
 from tests.harness import Harness, gadgets, record_of
 
@@ -470,6 +470,24 @@ def test_job_without_images_cannot_be_undone(harness: Harness) -> None:
 
     assert outcomes(harness, undone) == [("failed", "CannotUndo")]
     assert contents(harness)["g-1"][1]["price"] == 100
+
+
+def test_values_that_were_not_sent_are_not_counted_as_changed(harness: Harness) -> None:
+    harness.object()
+    make(harness, 101)
+    rows = [{"external_id": f"g-{n}", "price": "500"} for n in range(1, 102)]
+    job = harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID)
+    comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    actions.launch(job, by=None, hold_after_first_batch=True)
+    harness.task_queue.run_all()
+    actions.cancel(job, by=None)
+    harness.task_queue.run_all()
+
+    job.refresh_from_db()
+    changed = [(field.label, field.cells) for field in job_changes.changed_fields(job)]
+    assert (job.state, job.cancelled) == (JobState.CANCELLED, 1)
+    assert changed == [("Price", 100)]
 
 
 def test_undo_waits_for_later_jobs(harness: Harness) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from jobsui.jobs.enums import Action, Purpose, ReadState
+from jobsui.jobs.enums import Action, BatchState, Purpose, ReadState
 from jobsui.jobs.models import BatchImages, Job, RecordRead
 from jobsui.jobs.records import images
 from jobsui.jobs.reports import record_values
@@ -15,8 +15,8 @@ MAX_FIELDS = 500
 
 def changed_fields(job: Job) -> list[ChangedField]:
     """The changed fields of existing records, most changed cells first. Rows that failed are
-    counted too. For a job with many batches, so are rows that were left out. Empty if it is
-    not known what the records held before."""
+    counted too. For a job with many batches, so are rows that were left out or not sent. Empty
+    if it is not known what the records held before."""
     labels = record_values.labels_of(job)
     fields = record_values.in_order(
         ChangedField(name, labels.of(name), cells, blanks=0)
@@ -29,7 +29,9 @@ def _cells(job: Job) -> Counter[str]:
     """{name of a value: how many cells change}."""
     if job.undo_pruned_at is not None:
         return Counter()
-    stored = BatchImages.objects.filter(batch__job=job)
+    stored = BatchImages.objects.filter(batch__job=job).exclude(
+        batch__state=BatchState.CANCELLED
+    )
     if stored.count() > MAX_BATCHES and (read := _read_before(job)):
         return Counter({name: cells for name, (cells, _) in read.changed_cells.items()})
     found = Counter[str]()
