@@ -111,8 +111,7 @@ def due_jobs(kind: Kind, before: datetime) -> QuerySet[Job]:
         case Kind.JOBS:
             found = found.filter(~Exists(children))
         case Kind.UNDO | Kind.UNDO_DELETES:
-            own = DELETES if kind is Kind.UNDO_DELETES else ~DELETES
-            found = _without_open_undo(found).filter(own)
+            found = _without_open_undo(found).filter(_own_jobs(kind))
         case _:
             found = found.filter(**{MARKS[kind]: None})
     return found.order_by("finished_at")
@@ -123,9 +122,11 @@ def max_undo_bytes() -> int | None:
     return settings.MAX_UNDO_MB * 1_000_000 or None
 
 
-def undo_bytes() -> int:
-    """How much they take."""
+def undo_bytes(kind: Kind | None = None) -> int:
+    """How much the old values of all jobs take; those of one of UNDO_KINDS if it is given."""
     kept = Job.objects.filter(undo_pruned_at=None).order_by()
+    if kind is not None:
+        kept = kept.filter(_own_jobs(kind))
     total: int | None = kept.aggregate(size=Sum("image_bytes"))["size"]
     return total or 0
 
@@ -151,6 +152,11 @@ def undo_jobs(before: datetime) -> QuerySet[Job]:
     """The jobs that finished before this time and still have their old values, of both
     kinds, the oldest first."""
     return _without_open_undo(_finished(before)).order_by("finished_at")
+
+
+def _own_jobs(kind: Kind) -> Q:
+    """The jobs whose old values are of this kind."""
+    return DELETES if kind is Kind.UNDO_DELETES else ~DELETES
 
 
 def _finished(before: datetime) -> QuerySet[Job]:

@@ -216,6 +216,20 @@ def test_storage_shows_size_before_and_after(harness: Harness) -> None:
     assert sizes.max_undo is None
 
 
+def test_storage_counts_old_values_that_an_open_undo_needs(harness: Harness) -> None:
+    created(harness)
+    job = changed(harness, 100)
+    undo.create(job, by=None)
+    ended(job, 31)
+    Job.objects.filter(pk=job.pk).update(image_bytes=700)
+
+    sizes = storage.sizes()
+
+    [kind] = [each for each in sizes.kinds if each.kind is Kind.UNDO]
+    assert (kind.bytes, kind.due, kind.left_bytes) == (700, 0, 700)
+    assert sizes.undo == 700
+
+
 def test_size_is_that_of_images_of_batches_and_pages(harness: Harness) -> None:
     created(harness)
     job = changed(harness, 100)

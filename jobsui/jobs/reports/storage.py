@@ -85,19 +85,18 @@ def sizes() -> Sizes:
 
 
 def _old_values(kind: Kind, now: datetime) -> KeptKind:
-    """Of jobs that have ended. Their sizes are exact."""
+    """Their sizes are exact. Those of jobs that are being undone are not due."""
     kept = retention.due_jobs(kind, now).filter(image_bytes__gt=0).order_by()
     before = retention.cutoff(kind, now)
     is_due = Q(finished_at__lt=before) if before else Q(pk__in=[])
     totals = kept.aggregate(
-        size=Sum("image_bytes"),
         due=Count("pk", filter=is_due),
         due_size=Sum("image_bytes", filter=is_due),
         oldest=Min("finished_at"),
     )
     return _kind(
         kind,
-        totals["size"] or 0,
+        retention.undo_bytes(kind),
         totals["due"],
         totals["due_size"] or 0,
         totals["oldest"],
