@@ -314,7 +314,7 @@ def test_records_with_other_values_are_noticed() -> None:
     assert found["code"] == "keys_not_in_account"
     assert found["message"] == (
         "50 % of the sampled external IDs exist in this account, but these records hold other "
-        "values than the file. Equal: Name in 0 of 200, Owner in 0 of 200."
+        "values than the file. Records with the same value: Name 0 of 200, Owner 0 of 200."
     )
 
 
@@ -338,7 +338,7 @@ def test_deleted_records_with_other_values_are_noticed() -> None:
     assert found["code"] == "keys_not_in_account"
     assert found["message"] == (
         "100 % of the sampled external IDs exist in this account, but these records hold "
-        "other values than the file. Equal: Name in 0 of 200, Owner in 0 of 200."
+        "other values than the file. Records with the same value: Name 0 of 200, Owner 0 of 200."
     )
 
 
@@ -381,8 +381,8 @@ def test_records_of_an_upsert_with_other_values_are_noticed(
     existing = ROWS - count
     assert found["message"] == (
         f"{100 * existing // ROWS} % of the sampled external IDs exist in this account, but "
-        "these records hold other values than the file. Equal: "
-        f"Name in 0 of {existing}, Owner in 0 of {existing}."
+        "these records hold other values than the file. Records "
+        f"with the same value: Name 0 of {existing}, Owner 0 of {existing}."
     )
 
 
@@ -439,5 +439,5 @@ def test_file_that_changes_all_values_says_so_in_figures() -> None:
 
     assert found is not None
     assert found["code"] == "contents_differ"
-    assert found["message"].endswith("Equal: Owner in 0 of 200.")
+    assert found["message"].endswith("Records with the same value: Owner 0 of 200.")
     assert found["fix"].startswith("If the file is to change all of these values,")

@@ -34,14 +34,14 @@ class Contents:
     def figures(
         self, rows: Sequence[SampledRow], records: Sequence[Record | None]
     ) -> str:
-        """In how many records the values of the rows are: "Name is equal in 0 of 200 records,
-        Owner in 3 of 197"."""
+        """How many records hold the values of the rows: "Name 0 of 200, Owner 3 of 197". Without
+        those where one of both is blank."""
         columns = self._columns(rows, records)
         telling = [name for name in columns if columns[name].varies]
         # Names first, because files change them least.
         telling.sort(key=lambda name: (-columns[name].count, name != "name"))
         parts = [
-            f"{self._label(name)} in {columns[name].equal:,} of {columns[name].count:,}"
+            f"{self._label(name)} {columns[name].equal:,} of {columns[name].count:,}"
             for name in telling[:MAX_FIGURES]
         ]
         return ", ".join(parts)

@@ -106,8 +106,8 @@ class Notices:
             code = "contents_differ"
         return notice(
             code,
-            f"{self._share}, but these records hold other values than the file. Equal: "
-            f"{figures}.",
+            f"{self._share}, but these records hold other values than the file. Records with "
+            f"the same value: {figures}.",
             fix,
         )
 
