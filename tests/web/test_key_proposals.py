@@ -211,7 +211,8 @@ def test_file_meant_for_another_account(
     assert noticed(operator, alone) == [
         "100 % of the sampled external IDs exist in this account, but these records hold "
         "other values than the file. Records with the same value: Name 1 of 120, Serial 0 of "
-        "120, Price 0 of 119. The file may be meant for another account. Check connection, object and keys."
+        "120, Price 0 of 119. The file may be meant for another account. Check connection, "
+        "object and keys."
     ]
     assert noticed(operator, beside) == [
         "100 % of the sampled external IDs exist in this account, but these records hold "
