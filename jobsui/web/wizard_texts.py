@@ -225,6 +225,16 @@ def summary(job: Job, preview: Preview) -> str:
     return f"{changed}, and delete {others}" if preview.sent else f"Delete {others}"
 
 
+def amount(job: Job, preview: Preview) -> str:
+    """How much is sent, such as "215 rows in 3 batches"; "" for nothing."""
+    parts = [counted(preview.sent, "row")] if preview.sent else []
+    if preview.deletes and not Action(job.action).deletes:
+        parts.append(counted(preview.deletes, "deletion"))
+    about = "about " if preview.is_compared else ""
+    batches = counted(preview.batches, "batch")
+    return f"{' and '.join(parts)} in {about}{batches}" if parts else ""
+
+
 def launch_button(job: Job, preview: Preview) -> str:
     rows = counted(preview.sent, "row")
     if not preview.deletes:

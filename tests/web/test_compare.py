@@ -648,11 +648,10 @@ def test_records_only_in_the_account_are_chosen_and_deleted(
     assert visible(disabled).count("50 %. The limit is 2 %.") == 2
     assert "Type 2 to delete" not in visible(disabled)
     assert not is_launch_disabled(review.text)
-    assert "2 records that only the account has will be deleted" in visible(review.text)
+    assert "2 deletions in about 1 batch" in visible(review.text)
     assert "Delete 2 records" in buttons(review.text)
     assert "Delete 2 gadget records that only the account has" in visible(review.text)
     assert "0 rows" not in visible(review.text)
-    assert "will be deleted" not in visible(disabled)
     assert "Type 2 to delete 2 records." in visible(mistyped.text)
     assert launched["Location"] == f"/jobs/{job.code}/"
     assert counters(detail)["deleted"] == "2"

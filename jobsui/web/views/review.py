@@ -118,6 +118,7 @@ def _page(job: Job, form: LaunchForm, preview: Preview) -> dict[str, Any]:
         "form": form,
         "preview": preview,
         "summary": wizard_texts.summary(job, preview),
+        "amount": wizard_texts.amount(job, preview),
         "points": wizard_texts.points(
             job, is_compared=preview.is_compared or is_being_compared
         ),

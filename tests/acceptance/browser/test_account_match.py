@@ -40,7 +40,7 @@ def test_account_matches_a_file(person: Person, gadget: str, zendesk: Sandbox) -
     expect(page.locator("#comparison-head")).to_contain_text("Deletes 2 records")
     expect(match.get_by_role("row", name="Only in the account")).to_contain_text("2")
     person.press("Review")
-    person.sees("2 records that only the account has will be deleted")
+    person.sees("3 rows and 2 deletions in about ")
     person.page.get_by_label("Type 2 to delete 2 records").fill("2")
     person.press(re.compile("^Launch 3 rows and delete 2 records"))
     person.watch()
