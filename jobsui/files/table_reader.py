@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from jobsui.files.cells import Block, Column
 from jobsui.files.errors import FileRefused
 from jobsui.files.layout import MAX_COLUMNS, Notice, OddCells, Reading
-from jobsui.files.safe import RESULT_COLUMNS, unsafe_cell
+from jobsui.files.safe import MAY_BE_ESCAPED, RESULT_COLUMNS, unsafe_cell
 from jobsui.text import storable_text
 
 
@@ -77,7 +77,7 @@ class TableReader:
 
 
 def _unescaped(column: Column) -> Column:
-    is_escaped = pc.starts_with(column.texts, "'")
+    is_escaped = pc.match_substring_regex(column.texts, MAY_BE_ESCAPED)
     if not pc.any(is_escaped).as_py():
         return column
     escaped = column.texts.filter(is_escaped).to_pylist()

@@ -182,12 +182,13 @@ def test_results_file_is_read_without_what_it_added() -> None:
     rows = [
         ["7", "=1+1", "2", "failed", "", "x", "+bad"],
         ["8", "'quoted", "3", "created", "9", "", ""],
+        ["9", "x;=1+1;'-y", "4", "created", "9", "", ""],
     ]
     content = "".join(map(csv_line, [columns, *rows])).encode("utf-8-sig")
 
     assert read(content) == (
         ["id", "note"],
-        [(2, ["7", "=1+1"]), (3, ["8", "'quoted"])],
+        [(2, ["7", "=1+1"]), (3, ["8", "'quoted"]), (4, ["9", "x;=1+1;'-y"])],
     )
 
 
