@@ -4,10 +4,12 @@ with a server error. docs/api.md says how to send many requests."""
 from collections.abc import Iterator
 from typing import Any
 
+import ninja.main
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -116,6 +118,24 @@ def _check_examples(
             transaction.set_rollback(True)
 
     responds_as_described()
+
+
+def test_document_is_built_once(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[str] = []
+
+    def build(path_prefix: str, **_: Any) -> dict[str, Any]:
+        built.append(path_prefix)
+        return {"paths": {}}
+
+    monkeypatch.setattr(api, "_schema", None)
+    monkeypatch.setattr(ninja.main, "get_schema", build)
+
+    documents = [client.get("/api/v1/openapi.json").json() for _ in range(2)]
+
+    assert documents == [{"paths": {}}] * 2
+    assert built == ["/api/v1/"]
 
 
 def test_docstrings_of_members_are_in_the_openapi_document() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from itertools import islice
+from threading import Lock
 from typing import Any
 
 from django.http import HttpRequest
@@ -96,7 +97,17 @@ def _has_wide_member(body: Any) -> bool:
 
 
 class Api(NinjaAPI):
+    _building = Lock()
+    _schema: OpenAPISchema | None = None
+
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """Built once per process: it takes a second, and anyone may ask for it."""
+        with self._building:
+            if self._schema is None:
+                self._schema = self._build_schema(**options)
+            return self._schema
+
+    def _build_schema(self, **options: Any) -> OpenAPISchema:
         """Gives errors their own content type, which the library does not support."""
         schema = super().get_openapi_schema(**options)
         for operations in schema["paths"].values():
