@@ -2,6 +2,7 @@
 name of its variable."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -83,3 +84,14 @@ def database_from_url(url: str) -> Database:
         "DATABASE_URL must start with sqlite:/// or postgres://, "
         f"but its scheme is {parts.scheme!r}."
     )
+
+
+def close_to_others(database: Database) -> None:
+    """Let only the owner read the files of an SQLite database. Older ones, and those of a
+    backup, may be open to others."""
+    if database["ENGINE"] != "django.db.backends.sqlite3":
+        return
+    for suffix in ("", "-wal", "-shm"):
+        # The last process that closes a database deletes the other two.
+        with suppress(FileNotFoundError):
+            Path(f"{database['NAME']}{suffix}").chmod(0o600)

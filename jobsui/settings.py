@@ -10,7 +10,17 @@ from django.utils.csp import CSP
 from whitenoise.compress import Compressor
 
 from jobsui import keys
-from jobsui.environment import database_from_url, env_bool, env_int, env_list, env_text
+from jobsui.environment import (
+    close_to_others,
+    database_from_url,
+    env_bool,
+    env_int,
+    env_list,
+    env_text,
+)
+
+# Only the owner may read what a process of the product writes.
+os.umask(0o077)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_text("JOBSUI_DATA_DIR", str(BASE_DIR / "data"))).resolve()
@@ -92,6 +102,7 @@ DATABASES = {
         env_text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'jobsui.sqlite3'}")
     )
 }
+close_to_others(DATABASES["default"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # For the sign-in throttle. All web processes share the database, and it works without

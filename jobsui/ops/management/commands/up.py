@@ -54,7 +54,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        os.umask(0o077)  # Only the owner may read what we or our parts write.
         self.check()
         lock = self._lock_data_dir()
         host = options["host"]
