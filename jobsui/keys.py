@@ -7,7 +7,11 @@ import secrets
 import socket
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 from jobsui.environment import env_secret
+
+KEY_BYTES = 32
 
 
 def secret_key(data_dir: Path) -> str:
@@ -19,19 +23,54 @@ def secret_key(data_dir: Path) -> str:
 
 
 def encryption_keys(data_dir: Path) -> list[bytes]:
-    """32-byte keys, newest first. The newest encrypts, all of them decrypt.
+    """32-byte keys, newest first. The newest encrypts, all of them decrypt. [] before
+    the first one is created. Raises ImproperlyConfigured.
 
     JOBSUI_ENCRYPTION_KEYS holds them in URL-safe base64, separated by commas; a key file
     holds one per line."""
     text = env_secret("JOBSUI_ENCRYPTION_KEYS")
-    if not text:
-        text = _read_or_create(data_dir / "encryption_keys", new_encryption_key())
-    encoded = text.replace("\n", ",").split(",")
-    return [base64.urlsafe_b64decode(key) for key in encoded if key.strip()]
+    path = key_file(data_dir)
+    if text:
+        return _decoded_keys(text, source="JOBSUI_ENCRYPTION_KEYS")
+    if path.exists():
+        return _decoded_keys(path.read_text(encoding="utf-8"), source=str(path))
+    return []
+
+
+def create_encryption_key(data_dir: Path) -> None:
+    """Create the key file, if it does not exist."""
+    _read_or_create(key_file(data_dir), new_encryption_key())
+
+
+def key_file(data_dir: Path) -> Path:
+    return data_dir / "encryption_keys"
 
 
 def new_encryption_key() -> str:
-    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def _decoded_keys(text: str, *, source: str) -> list[bytes]:
+    encoded = [key.strip() for key in text.replace("\n", ",").split(",")]
+    keys = [_decoded_key(key, source) for key in encoded if key]
+    if not keys:
+        raise ImproperlyConfigured(f"{source} has no key.")
+    return keys
+
+
+def _decoded_key(encoded: str, source: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded, altchars=b"-_", validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        # Without the key: this goes to logs.
+        raise ImproperlyConfigured(
+            f"Each key in {source} must be {KEY_BYTES} bytes in URL-safe base64, which are "
+            "44 characters, but one is not. Restore what it was. "
+            "docs/security.md says how to create a new key."
+        )
+    return key
 
 
 def storage_id(folder: Path) -> str:

@@ -21,7 +21,7 @@ from jobsui.files.safe import csv_line, safe_cell, unsafe_cell
         ("\n=1", "'\n'=1"),
         ("a;=1", "a;'=1"),
         ("a;-1", "a;'-1"),
-        ("a\t\"@x\";\uff0bx", "a\t'\"@x\";'\uff0bx"),
+        ('a\t"@x";\uff0bx', "a\t'\"@x\";'\uff0bx"),
         ("a;'=1", "a;''=1"),
         ("a;b", "a;b"),
         ("a;'b", "a;'b"),
