@@ -146,8 +146,9 @@ RQ = {
     "WORKER_CLASS": "jobsui.jobs.queueing.Worker",
 }
 
-# Per web process (up.py). Half of them may wait for jobs (api/waiting.py).
-WEB_THREADS = 8
+# Per web process (up.py). All but these few may wait for something outside (waits.py).
+WEB_THREADS = 16
+FREE_WEB_THREADS = 4
 
 MAX_UPLOAD_BYTES = env_int("JOBSUI_MAX_UPLOAD_MB", default=2048) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]

@@ -59,6 +59,10 @@ BODY_TOO_LARGE = (
     "The request body is too large. The maximum is 10 MB. "
     "Upload rows as a file: POST /api/v1/files."
 )
+BUSY = (
+    "Jobs UI receives as many uploads and waiting requests as it can at the moment. Nothing was "
+    "changed. Repeat the request after the time in Retry-After."
+)
 MAX_ERRORS = 20
 """Of a body, that are listed."""
 UNREADABLE = "The request could not be read. Check how its body is encoded."

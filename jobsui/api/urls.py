@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from jobsui.api.problems import BODY_TOO_LARGE, NOT_FOUND, Problem
+from jobsui import waits
+from jobsui.api.problems import BODY_TOO_LARGE, BUSY, NOT_FOUND, Problem
 from jobsui.api.v1.api import api
 
 NEEDS_SESSION = ("openapi-view",)
@@ -35,6 +36,7 @@ def _prepare(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:
     if str(pattern.pattern) in ACCEPTS_FILES:
         pattern.callback.takes_files = True  # type: ignore[attr-defined]
     pattern.callback.too_large = _too_large  # type: ignore[attr-defined]
+    pattern.callback.busy = _busy  # type: ignore[attr-defined]
     pattern.callback = _with_method_problem(pattern.callback)
     return pattern
 
@@ -68,6 +70,12 @@ def _too_large(megabytes: int) -> HttpResponse:
             "Split the file, or raise JOBSUI_MAX_UPLOAD_MB."
         )
     return Problem(413, "too_large", detail).response()
+
+
+def _busy() -> HttpResponse:
+    """What middleware.BodyLimit answers when no place for another large body is free."""
+    wait = waits.RETRY_AFTER_SECONDS
+    return Problem(429, "busy", BUSY, retry_after=wait).response()
 
 
 def _v1() -> tuple[list[URLPattern | URLResolver], str, str]:

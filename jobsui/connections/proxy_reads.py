@@ -6,7 +6,6 @@ is when the next read may be sent. Each read that takes a turn adds one interval
 (GCRA, a token bucket stored as one time). The time is the database's."""
 
 import math
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Greatest, Now
 
+from jobsui import waits
 from jobsui.connections import credentials
 from jobsui.connections.errors import ConnectionsError
 from jobsui.connections.models import Connection, ReadPace
@@ -28,9 +28,6 @@ MIN_SHARE = 10
 share the driver has."""
 TIMEOUT = timedelta(seconds=5)
 """How long a read waits for its turn."""
-MAX_CONCURRENT = 4
-"""Reads of one process that wait or are in flight. Its few threads also serve
-people."""
 READ_SECONDS = 20.0
 DEFAULT_RETRY_AFTER = 30.0
 """Seconds, after a 429 without Retry-After."""
@@ -42,8 +39,6 @@ MAX_TAKEN_AHEAD = timedelta(seconds=0.1)
 CLOCK_STEP = timedelta(seconds=5)
 """The database's clock may be corrected by this much."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-
-_concurrent = threading.BoundedSemaphore(MAX_CONCURRENT)
 
 
 class Busy(ConnectionsError):
@@ -68,13 +63,11 @@ def read(
 
     Raises Busy, HostRefused and ZendeskError.
     """
-    if not _concurrent.acquire(blocking=False):
-        raise Busy(1)
-    try:
+    with waits.place() as is_held:
+        if not is_held:
+            raise Busy(1)
         wait_for_turn(connection, beside_driver=beside_driver)
         response = _response(connection, method, path, body)
-    finally:
-        _concurrent.release()
     wait = retry_after(response) if response.status in {429, 503} else None
     if wait is None and response.status == 429:
         wait = DEFAULT_RETRY_AFTER

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from django.conf import settings
@@ -9,8 +10,18 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
+from jobsui import waits
 from jobsui.web import first_run
 from jobsui.web.addresses import page_behind, page_of
+from jobsui.web.refusal import refused
+
+MAX_FORM_BYTES = 4 * 1024**2
+"""Without files. Takes 25 times as much memory if each byte is encoded. The largest form has
+the body of a test request, up to 1 MB before it is encoded."""
+BUSY = (
+    "Jobs UI receives as many uploads and waiting requests as it can at the moment. Nothing was "
+    "changed. Try again in a few seconds."
+)
 
 UNSENT = "unsent"
 """In the address of the sign-in page: a form was sent after the session had ended."""
@@ -44,14 +55,16 @@ class SignInRequired(LoginRequiredMiddleware):
 
 class BodyLimit:
     """Refuses a request with too large a Content-Length before its body is read. Django
-    never reads more than this length. Must come before all middleware that reads
-    forms."""
+    never reads more than this length. A large body holds a place for waiting requests while
+    it comes. Must come before all middleware that reads forms."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self._get_response(request)
+        with ExitStack() as held:
+            request.held = held  # type: ignore[attr-defined]
+            return self._get_response(request)
 
     def process_view(
         self,
@@ -60,20 +73,51 @@ class BodyLimit:
         _args: Any,
         _kwargs: Any,
     ) -> HttpResponse | None:
-        takes_files = getattr(view, "takes_files", False)
-        max_file_bytes = settings.MAX_UPLOAD_BYTES if takes_files else 0
-        max_bytes = max_file_bytes + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         length = int(request.META.get("CONTENT_LENGTH") or "0")
-        if length <= max_bytes:
+        max_bytes = _max_body(request, view)
+        if length > max_bytes:
+            return _too_large(request, view)
+        if length <= waits.MAX_SMALL_BODY:
             return None
-        max_megabytes = max_file_bytes // 1024**2
-        # Programs get no page.
-        if too_large := getattr(view, "too_large", None):
-            refusal: HttpResponse = too_large(max_megabytes)
-            return refusal
-        is_htmx = request.headers.get("HX-Request")
-        page = "413.html#message" if is_htmx else "413.html"
-        return render(request, page, {"megabytes": max_megabytes}, status=413)
+        held: ExitStack = request.held  # type: ignore[attr-defined]
+        if held.enter_context(waits.place()):
+            return None
+        if busy := getattr(view, "busy", None):
+            answer: HttpResponse = busy()
+            return answer
+        return refused(
+            request,
+            429,
+            "Too many uploads",
+            BUSY,
+            retry_after=waits.RETRY_AFTER_SECONDS,
+        )
+
+
+def _max_body(request: HttpRequest, view: Callable[..., HttpResponseBase]) -> int:
+    is_form = request.content_type == "application/x-www-form-urlencoded"
+    if getattr(view, "takes_files", False) and not is_form:
+        upload: int = settings.MAX_UPLOAD_BYTES
+        return upload + settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if hasattr(view, "too_large"):
+        return settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    is_public = not getattr(view, "login_required", True)
+    largest = waits.MAX_SMALL_BODY if is_public else MAX_FORM_BYTES
+    return min(largest, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+
+def _too_large(
+    request: HttpRequest, view: Callable[..., HttpResponseBase]
+) -> HttpResponse:
+    takes_files = getattr(view, "takes_files", False)
+    megabytes = settings.MAX_UPLOAD_BYTES // 1024**2 if takes_files else 0
+    # Programs get no page.
+    if too_large := getattr(view, "too_large", None):
+        refusal: HttpResponse = too_large(megabytes)
+        return refusal
+    is_htmx = request.headers.get("HX-Request")
+    page = "413.html#message" if is_htmx else "413.html"
+    return render(request, page, {"megabytes": megabytes}, status=413)
 
 
 def no_store(

@@ -19,8 +19,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from jobsui import waits
 from jobsui.access.models import Scope
-from jobsui.api import waiting
 from jobsui.api.v1.api import api
 from jobsui.jobs.models import Batch
 from jobsui.wsgi import application
@@ -57,7 +57,7 @@ def existing(
     """{prefix of a path: its parameters}."""
     known = harness.object()
     job = stages.settled(stages.ROWS, stages.failed())
-    monkeypatch.setattr(waiting.slots, "acquire", lambda **_: False)
+    monkeypatch.setattr(waits.places, "acquire", lambda **_: False)
     return {
         "/api/v1/connections": {"id": known.connection.code, "key": known.key},
         "/api/v1/files": {"id": job.file.code},

@@ -16,6 +16,7 @@ from jobsui.zendesk.payloads import Response
 from tests.factories import make_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
+PLACES = 2
 
 
 @pytest.fixture
@@ -176,7 +177,8 @@ def test_retry_after_of_zendesk_is_respected(
 def test_process_limits_its_concurrent_reads(
     acme: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    all_sent = threading.Barrier(proxy_reads.MAX_CONCURRENT + 1)
+    monkeypatch.setattr("jobsui.waits.places", threading.BoundedSemaphore(PLACES))
+    all_sent = threading.Barrier(PLACES + 1)
     may_finish = threading.Event()
 
     def send_slowly(*_: Any) -> Response:
@@ -191,10 +193,7 @@ def test_process_limits_its_concurrent_reads(
             database.close()
 
     monkeypatch.setattr(proxy_reads, "_send", send_slowly)
-    threads = [
-        threading.Thread(target=read_in_thread)
-        for _ in range(proxy_reads.MAX_CONCURRENT)
-    ]
+    threads = [threading.Thread(target=read_in_thread) for _ in range(PLACES)]
     for thread in threads:
         thread.start()
     all_sent.wait(60)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
 
+from jobsui import waits
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.models import File, Job
+from jobsui.web.middleware import MAX_FORM_BYTES
 from tests.web import stages
 from tests.web.conftest import signed_in
 
@@ -52,9 +55,15 @@ def form(thing: CustomObject, content: bytes, name: str = "rows.csv") -> dict[st
     }
 
 
-def post_unread(client: Client, path: str, length: int, **headers: str) -> Any:
+def post_unread(
+    client: Client,
+    path: str,
+    length: int,
+    *,
+    kind: str = "multipart/form-data; boundary=x",
+    **headers: str,
+) -> Any:
     """A POST with this Content-Length, whose body must not be read."""
-    kind = "multipart/form-data; boundary=x"
     body: Any = {
         "CONTENT_TYPE": kind,
         "CONTENT_LENGTH": str(length),
@@ -110,10 +119,68 @@ def test_other_forms_take_no_upload(administrator: Client, path: str) -> None:
 def test_stranger_uploads_nothing(client: Client) -> None:
     answers = [
         post_unread(client, "/jobs/new/", 1000),
-        post_unread(client, "/accounts/login/", 2**30),
+        post_unread(client, "/accounts/login/", waits.MAX_SMALL_BODY + 1),
     ]
 
     assert [answer.status_code for answer in answers] == [302, 413]
+
+
+@pytest.mark.parametrize("path", ["/objects/add/", "/jobs/new/"])
+def test_form_that_would_take_too_much_memory_is_refused(
+    administrator: Client, path: str
+) -> None:
+    kind = "application/x-www-form-urlencoded"
+
+    answer = post_unread(administrator, path, MAX_FORM_BYTES + 1, kind=kind)
+
+    assert answer.status_code == 413
+
+
+@pytest.fixture
+def no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many requests wait as may wait."""
+    monkeypatch.setattr("jobsui.waits.places", threading.BoundedSemaphore(1))
+    waits.places.acquire()
+
+
+@pytest.mark.usefixtures("thing", "no_place")
+def test_upload_that_finds_no_place_is_refused_before_it_is_read(
+    operator: Client,
+) -> None:
+    answer = post_unread(operator, "/jobs/new/", waits.MAX_SMALL_BODY + 1)
+
+    assert answer.status_code == 429
+    assert answer["Retry-After"] == "5"
+    assert "<html" in answer.text
+    assert "Too many uploads" in answer.text
+    assert "Nothing was changed. Try again in a few seconds." in answer.text
+
+
+@pytest.mark.usefixtures("thing", "no_place")
+def test_upload_by_htmx_that_finds_no_place_is_refused_in_place(
+    operator: Client,
+) -> None:
+    answer = post_unread(operator, "/jobs/new/", waits.MAX_SMALL_BODY + 1, **HTMX)
+
+    assert answer.status_code == 429
+    assert "<html" not in answer.text
+    assert "Too many uploads" in answer.text
+
+
+@pytest.mark.usefixtures("no_place")
+def test_small_upload_needs_no_place(operator: Client, thing: CustomObject) -> None:
+    assert operator.post("/jobs/new/", form(thing, b"name\na\n")).status_code == 302
+
+
+def test_upload_gives_its_place_back(
+    operator: Client, thing: CustomObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobsui.waits.places", threading.BoundedSemaphore(1))
+    large = b"name\n" + b"a\n" * waits.MAX_SMALL_BODY
+
+    answers = [operator.post("/jobs/new/", form(thing, large)) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [302, 302]
 
 
 def test_file_a_little_too_large_is_refused_on_the_form(
@@ -183,4 +250,4 @@ def test_page_shows_what_a_refused_upload_is_answered(operator: Client) -> None:
         rule["code"]: rule["swap"] for rule in json.loads(config[1])["responseHandling"]
     }
 
-    assert rules == {"204": False, "[23]..": True, "413": True, "[45]..": False}
+    assert rules == {"204": False, "[23]..": True, "413|429|507": True, "[45]..": False}

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
+from jobsui import waits
 from jobsui.api.dropin import errors
 from jobsui.api.dropin.authentication import authenticate
 from jobsui.api.dropin.errors import DropinError
@@ -62,6 +63,7 @@ def _public(view: View, *, takes_files: bool = False) -> View:
     attributes: Any = public
     attributes.takes_files = takes_files
     attributes.too_large = _too_large
+    attributes.busy = _busy
     return public
 
 
@@ -75,6 +77,11 @@ def _too_large(megabytes: int) -> HttpResponse:
             "Split the job, or raise JOBSUI_MAX_UPLOAD_MB."
         )
     return errors.too_large(description).response
+
+
+def _busy() -> HttpResponse:
+    """What middleware.BodyLimit answers when no place for another large body is free."""
+    return errors.rate_limited(waits.RETRY_AFTER_SECONDS).response
 
 
 def _unknown_route(_request: HttpRequest) -> HttpResponseBase:

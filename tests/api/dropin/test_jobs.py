@@ -1,12 +1,17 @@
 """Bulk jobs of the drop-in endpoint."""
 
+import io
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as configured
 
+from jobsui import waits
 from jobsui.connections.models import CustomObject
+from jobsui.files import jsonfile
+from jobsui.files.errors import FileRefused
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.models import File, Job
 from tests.api.dropin.conftest import Program, item, read
@@ -244,6 +249,28 @@ def test_item_that_is_far_too_long_is_refused_unread(program: Program) -> None:
 
     assert response.status_code == 400
     assert "is longer than 1 MB. Shorten it." in read(response)["description"]
+
+
+def test_request_is_not_outlined_through_an_item_that_is_far_too_long() -> None:
+    members = ",".join(f'"m{number}": 1' for number in range(300_000))
+    body = f'{{"job": {{"action": "create", "items": [{{{members}}}]}}}}'.encode()
+
+    with pytest.raises(FileRefused, match="is longer than 1 MB"):
+        jsonfile.members(io.BytesIO(body), "job")
+
+
+def test_body_that_finds_no_place_is_refused_unread(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobsui.waits.places", threading.BoundedSemaphore(1))
+    waits.places.acquire()
+    before = stored_counts()
+
+    response = program.post("custom_objects/gadget/jobs", b"[" + b" " * 100_000)
+
+    assert response.status_code == 429
+    assert response["Retry-After"] == "5"
+    assert stored_counts() == before
 
 
 def test_body_with_a_byte_order_mark_is_accepted(program: Program) -> None:

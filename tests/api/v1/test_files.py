@@ -1,4 +1,5 @@
 import hashlib
+import threading
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import Settings
 
+from jobsui import waits
 from jobsui.jobs.enums import Action
 from jobsui.jobs.models import File, Job
 from tests.api.conftest import Programs
@@ -245,3 +247,17 @@ def test_repeated_upload_is_stored_once(program: Programs) -> None:
     assert other.json()["code"] == "idempotency_key_reused"
     assert File.objects.count() == 1
     assert len(stored() - before) == 1
+
+
+def test_upload_that_finds_no_place_is_refused_unread(
+    program: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobsui.waits.places", threading.BoundedSemaphore(1))
+    waits.places.acquire()
+
+    response = upload(program("run"), b"a\n" * waits.MAX_SMALL_BODY)
+
+    assert response.status_code == 429
+    assert response["Retry-After"] == "5"
+    assert response.json()["code"] == "busy"
+    assert File.objects.count() == 0

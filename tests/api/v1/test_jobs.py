@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobsui.api import waiting
+from jobsui import waits
 from jobsui.api.v1.api import TOO_MANY
 from jobsui.jobs.enums import Action, BatchState, JobState, Outcome
 from jobsui.jobs.models import ApiWarning, Attempt, BatchImages, File, Job, RowResult
@@ -770,10 +770,10 @@ def test_wait_returns_at_once_if_a_person_is_needed(
 def test_number_of_waiting_requests_is_limited(
     program: Programs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "slots", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(waits, "places", threading.BoundedSemaphore(1))
     job = stages.planned()
     reader = program("read")
-    waiting.slots.acquire()
+    waits.places.acquire()
     begin = time.monotonic()
 
     response = reader.call("GET", f"/jobs/{job.code}?wait=60")

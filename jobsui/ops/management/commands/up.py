@@ -219,6 +219,8 @@ def _web(host: str, port: int) -> list[str]:
         "-m",
         "gunicorn",
         "jobsui.wsgi",
+        "--worker-class",
+        "jobsui.ops.web_worker.WebWorker",
         "--bind",
         f"{_bracketed(host)}:{port}",
         "--workers",
