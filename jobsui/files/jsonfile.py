@@ -35,7 +35,8 @@ LISTS = ("job.items", "items", "custom_object_records", "records")
 """Where Zendesk and we keep rows in a document that is an object."""
 MAX_DIGITS = 1000
 MAX_ITEM = 1 << 20
-"""Characters of an item of a request: web processes read it as a whole."""
+"""Characters of an item, and of any other value, of a request: web processes read it as a
+whole."""
 TAIL_BYTES = 256
 TRAILING_COMMA = re.compile(rb",[\x00 \t\r\n]*\][\x00 \t\r\n]*\Z")
 """In any encoding."""
@@ -265,7 +266,7 @@ def members(stream: BinaryIO, name: str) -> dict[str, Any]:
     """The members of the object `name` of a request body: plain values as they are, and
     the word "array" or "object" for what is nested. Reads the whole stream; raises
     FileRefused when it is not JSON."""
-    document = _body(stream)
+    document = _body(stream, MAX_ITEM)
     found: dict[str, Any] = {}
     try:
         if document.peek() != "{":
