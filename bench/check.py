@@ -69,7 +69,6 @@ def main() -> None:
         print(f"{options.rows:,} rows x {len(HEADER)} columns, {size:,} MB")
         environment = runs.settings_of(folder, database) | {"BENCH_FILE": str(path)}
         processes.run(environment, "manage.py", "migrate", "--verbosity=0")
-        processes.run(environment, "manage.py", "createcachetable")
         costs = {
             stage: _cost(stage, environment, profile=options.profile)
             for stage in STAGES

@@ -27,7 +27,6 @@ def main() -> None:
         print(f"{options.rows:,} rows x {len(HEADER)} columns")
         environment = runs.settings_of(folder, database) | {"BENCH_FILE": str(path)}
         processes.run(environment, "manage.py", "migrate", "--verbosity=0")
-        processes.run(environment, "manage.py", "createcachetable")
         for stage in SETUP:
             _said(environment, "bench.check_stages", stage)
         found = _said(environment, "bench.correct_stage")

@@ -51,7 +51,6 @@ def main() -> None:
     ):
         environment = runs.settings_of(folder, database)
         processes.run(environment, "manage.py", "migrate", "--verbosity=0")
-        processes.run(environment, "manage.py", "createcachetable")
         say = _Report()
         say(f"{database.name}, {options.jobs:,} jobs of 100 rows")
         with processes.program(

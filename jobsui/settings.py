@@ -31,6 +31,9 @@ SECRET_KEY = keys.secret_key(DATA_DIR)
 ENCRYPTION_KEYS = keys.encryption_keys(DATA_DIR)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+# How many proxies in front of the web server add to X-Forwarded-For
+# (access/client_address.py).
+TRUSTED_PROXIES = env_int("JOBSUI_TRUSTED_PROXIES", default=0, minimum=0)
 # A TLS proxy must be listed there anyway. Without one, the product serves plain HTTP on
 # loopback.
 HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
@@ -105,14 +108,7 @@ DATABASES = {
 close_to_others(DATABASES["default"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# For the sign-in throttle. All web processes share the database, and it works without
-# Redis.
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "cache",
-    }
-}
+CACHES = {"default": {"BACKEND": "jobsui.access.cache.JsonCache"}}
 
 
 def _run_dir() -> Path:
@@ -209,6 +205,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 ACCOUNT_ADAPTER = "jobsui.web.accounts.AccountAdapter"
+# The key is a username at an address (web/accounts.py).
+# Only failures count, so that colleagues behind one address do not limit each other.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "30/m/ip,5/5m/key"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"

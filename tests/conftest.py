@@ -5,7 +5,6 @@ from typing import Any
 import hypothesis
 import pytest
 from django.conf import settings
-from django.core.cache import caches
 from django.db import connection
 from django.test import TransactionTestCase
 from django.utils.module_loading import import_string
@@ -118,12 +117,6 @@ def _no_known_epochs() -> None:
     """Each test starts with an empty database. With the epochs of an earlier test,
     that would look like a restored backup (delivery/restore_guard.py)."""
     shutil.rmtree(settings.DATA_DIR / "epochs", ignore_errors=True)
-
-
-@pytest.fixture(autouse=True)
-def _empty_caches() -> None:
-    for cache in caches.all():
-        cache.clear()
 
 
 @pytest.fixture(autouse=True)

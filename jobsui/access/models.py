@@ -1,4 +1,4 @@
-"""API tokens and their scopes."""
+"""API tokens and their scopes, and what the cache holds."""
 
 from django.conf import settings
 from django.db import models
@@ -71,3 +71,12 @@ class ApiToken(models.Model):
         if scope is Scope.ADMIN and not self.user.is_superuser:
             return Scope.RUN
         return scope
+
+
+class CacheEntry(models.Model):
+    """A value of the cache (cache.py)."""
+
+    key = models.CharField(max_length=255, primary_key=True)
+    value = models.JSONField()
+    # None: never.
+    expires_at = models.DateTimeField(null=True, blank=True, db_index=True)

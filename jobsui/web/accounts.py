@@ -1,3 +1,5 @@
+from typing import Any
+
 from allauth.account import views
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib import messages
@@ -5,6 +7,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 
+from jobsui.access.client_address import client_network
 from jobsui.web import first_run
 from jobsui.web.middleware import UNSENT
 
@@ -19,6 +22,16 @@ class AccountAdapter(DefaultAccountAdapter):
         "too_many_login_attempts": "Too many failed sign-ins. Try again in a few minutes.",
         "username_password_mismatch": "Incorrect username or password.",
     }
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        return client_network(request)
+
+    def _get_login_attempts_cache_key(
+        self, request: HttpRequest, **credentials: Any
+    ) -> str:
+        """By username and address: a stranger elsewhere cannot lock anybody out."""
+        key: str = super()._get_login_attempts_cache_key(request, **credentials)
+        return f"{key}:{client_network(request)}"
 
     def is_open_for_signup(self, _request: HttpRequest) -> bool:
         return False

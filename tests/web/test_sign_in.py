@@ -1,4 +1,5 @@
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.models import Session
 from django.template.loader import render_to_string
@@ -175,6 +176,72 @@ def test_guessing_is_slowed_down(client: Client) -> None:
     assert client.get("/").status_code == 302
 
 
+def guess(address: str, guesses: int, name: str = "ana") -> str:
+    """The last page that wrong passwords from this address lead to."""
+    client = Client(REMOTE_ADDR=address)
+    pages = [
+        client.post("/accounts/login/", {"login": name, "password": f"guess-{number}"})
+        for number in range(guesses)
+    ]
+    return pages[-1].text
+
+
+def test_guesses_of_a_stranger_lock_nobody_out() -> None:
+    make_user("ana")
+
+    refused = guess("203.0.113.7", 40)
+    for number in range(30):
+        guess("203.0.113.8", 1, name=f"nobody-{number}")
+    spread = guess("203.0.113.8", 1, name="another")
+    answer = Client(REMOTE_ADDR="198.51.100.1").post("/accounts/login/", LOGIN)
+
+    assert "Too many failed sign-ins." in refused
+    assert "Too many failed sign-ins." in spread
+    assert answer["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("others", "is_limited"),
+    [("2001:db8:1:2:ffff::1", True), ("2001:db8:1:3::1", False)],
+)
+def test_guesses_are_counted_by_the_network_of_ipv6(
+    others: str, *, is_limited: bool
+) -> None:
+    make_user("ana")
+    guess("2001:db8:1:2::1", 5)
+
+    assert ("Too many failed sign-ins." in guess(others, 1)) is is_limited
+
+
+def test_guesses_are_counted_by_the_client_behind_a_proxy(
+    settings: LazySettings,
+) -> None:
+    make_user("ana")
+    settings.TRUSTED_PROXIES = 1
+    stranger, person = (
+        Client(headers={"X-Forwarded-For": f"192.0.2.1, {address}"})
+        for address in ("203.0.113.7", "198.51.100.1")
+    )
+
+    wrong = [
+        stranger.post("/accounts/login/", LOGIN | {"password": f"guess-{number}"})
+        for number in range(6)
+    ]
+
+    assert "Too many failed sign-ins." in wrong[-1].text
+    assert person.post("/accounts/login/", LOGIN)["Location"] == "/"
+
+
+def test_many_other_names_do_not_reset_the_count() -> None:
+    make_user("ana")
+    guess("203.0.113.7", 5)
+
+    for number in range(0, 400, 4):
+        guess(f"198.51.100.{number // 4}", 4, name=f"nobody-{number}")
+
+    assert "Too many failed sign-ins." in guess("203.0.113.7", 1)
+
+
 def test_signing_in_begins_a_new_session(client: Client) -> None:
     make_user("ana")
     session = client.session
@@ -239,6 +306,16 @@ def test_password_is_changed_by_who_knows_the_old_one(
     assert "too short" in weak.text
     assert ana.check_password("a-new-long-password")
     assert other.get("/").status_code == 302
+
+
+def test_guesses_of_the_current_password_are_limited(operator: Client) -> None:
+    change = {"oldpassword": "no", "password1": PASSWORD, "password2": PASSWORD}
+
+    pages = [operator.post("/accounts/password/change/", change) for _ in range(6)]
+
+    assert [page.status_code for page in pages] == [200] * 5 + [429]
+    assert "Too many attempts" in pages[-1].text
+    assert 'class="bare-card"' in pages[-1].text
 
 
 @pytest.mark.parametrize("path", ["/accounts/login/", "/accounts/inactive/"])

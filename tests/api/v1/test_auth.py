@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -120,6 +121,29 @@ def test_too_many_invalid_tokens_are_limited(
     assert responses[-1]["Retry-After"] == "60"
     assert responses[-1].json()["detail"] == "Too many invalid tokens. Wait 60 seconds."
     assert valid.status_code == 200
+
+
+def test_invalid_tokens_are_counted_by_client(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    monkeypatch.setattr(throttle, "MAX_REJECTED_TOKENS", 2)
+    settings.TRUSTED_PROXIES = 1
+    clients = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1", "::"]
+
+    statuses = [
+        Client()
+        .get(
+            "/api/v1/connections",
+            headers={
+                "Authorization": f"Bearer {WRONG}",
+                "X-Forwarded-For": f"203.0.113.{number}, {address}",
+            },
+        )
+        .status_code
+        for number, address in enumerate(clients)
+    ]
+
+    assert statuses == [401, 401, 429, 401, 401]
 
 
 def test_unknown_address_is_a_problem(program: Programs) -> None:

@@ -92,7 +92,6 @@ class Command(BaseCommand):
     def _prepare(self) -> None:
         with _one_machine_at_a_time():
             call_command("migrate", verbosity=0)
-            call_command("createcachetable", verbosity=0)
         statics.collect()
 
     def _start(
