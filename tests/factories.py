@@ -9,6 +9,8 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
+from jobsui.access import roles
+from jobsui.access.models import Role
 from jobsui.connections.models import Connection, CustomObject, SignIn
 from jobsui.jobs.control import drafts
 from jobsui.jobs.control.auto_mapping import auto_map
@@ -20,11 +22,14 @@ from jobsui.jobs.models import File, Job
 def make_user(
     username: str = "ana",
     *,
+    role: Role | None = Role.OPERATOR,
     admin: bool = False,
     password: str = "correct-horse-battery",
 ) -> User:
-    create = User.objects.create_superuser if admin else User.objects.create_user
-    return create(username, password=password)
+    """`role`: their general role."""
+    user = User.objects.create_user(username, password=password)
+    roles.assign(user, Role.ADMINISTRATOR if admin else role)
+    return user
 
 
 def make_connection(**fields: Any) -> Connection:

@@ -1,21 +1,19 @@
-"""Finds things that a user or program may see. Views look things up only here. They
-raise Http404 for what does not exist or is not visible.
-
-Every user who is signed in is an operator, who uses connections and runs jobs.
-Administrators (Django's superusers) also manage connections, their secrets, and people.
-A program sees what the owner of its token sees. A token that is bound to a connection
-sees only what belongs to that connection."""
+"""Finds things that a person or program may see. Views look things up only here. They
+raise Http404 for what does not exist or is not visible, and NotAllowed for what is visible,
+but may not be used for the `act` (`policy.py`)."""
 
 from contextlib import suppress
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.shortcuts import get_object_or_404
 
+from jobsui.access import policy
 from jobsui.access.models import ApiToken
+from jobsui.access.policy import Act, Principal
 from jobsui.connections.models import Connection, CustomObject
-from jobsui.jobs.enums import MOVING, UNLAUNCHED, JobState
+from jobsui.jobs.enums import MOVING, JobState
 from jobsui.jobs.models import Batch, Cause, File, Job, SavedMapping
 from jobsui.jobs.models.file import ITEMS
 from jobsui.jobs.models.job import JobQuerySet
@@ -32,19 +30,16 @@ FILE_COLUMNS = (
 )
 LARGE_COLUMNS = ("pace", "mapping", "limited_seconds", *FILE_COLUMNS)
 """Lists do not show them."""
-Principal = User | ApiToken
-"""A user, or a program, represented by its token."""
 
 
-def connections(who: Principal) -> QuerySet[Connection]:
-    bound = _bound_to(who)
-    if bound is None:
-        return Connection.objects.all()
-    return Connection.objects.filter(pk=bound)
+def connections(who: Principal, act: Act = Act.VIEW) -> QuerySet[Connection]:
+    return Connection.objects.filter(policy.condition(who, act, "pk"))
 
 
-def connection(who: Principal, code: UUID) -> Connection:
-    return get_object_or_404(connections(who), code=code)
+def connection(who: Principal, code: UUID, act: Act = Act.VIEW) -> Connection:
+    found = get_object_or_404(connections(who), code=code)
+    policy.require(who, act, found.pk)
+    return found
 
 
 def connections_called(who: Principal, text: str) -> QuerySet[Connection]:
@@ -55,26 +50,31 @@ def connections_called(who: Principal, text: str) -> QuerySet[Connection]:
     return connections(who).filter(matches)
 
 
-def connection_called(who: Principal, text: str) -> Connection:
+def connection_called(who: Principal, text: str, act: Act = Act.VIEW) -> Connection:
     """The connection with this name, or else with this code."""
-    found = connections_called(who, text)
-    return found.filter(name=text).first() or get_object_or_404(found)
+    called = connections_called(who, text)
+    found = called.filter(name=text).first() or get_object_or_404(called)
+    policy.require(who, act, found.pk)
+    return found
 
 
-def objects(who: Principal) -> QuerySet[CustomObject]:
+def objects(who: Principal, act: Act = Act.VIEW) -> QuerySet[CustomObject]:
     known = CustomObject.objects.select_related("connection")
-    bound = _bound_to(who)
-    if bound is None:
-        return known
-    return known.filter(connection=bound)
+    return known.filter(policy.condition(who, act, "connection"))
 
 
-def custom_object(who: Principal, pk: int) -> CustomObject:
-    return get_object_or_404(objects(who), pk=pk)
+def custom_object(who: Principal, pk: int, act: Act = Act.VIEW) -> CustomObject:
+    found = get_object_or_404(objects(who), pk=pk)
+    policy.require(who, act, found.connection_id)
+    return found
 
 
-def object_of_key(who: Principal, connection: Connection, key: str) -> CustomObject:
-    return get_object_or_404(objects(who), connection=connection, key=key)
+def object_of_key(
+    who: Principal, connection: Connection, key: str, act: Act = Act.VIEW
+) -> CustomObject:
+    found = get_object_or_404(objects(who), connection=connection, key=key)
+    policy.require(who, act, found.connection_id)
+    return found
 
 
 def jobs(who: Principal) -> QuerySet[Job]:
@@ -111,12 +111,13 @@ def requested_jobs(who: Principal) -> QuerySet[Job]:
 def overview(user: User) -> list[Job]:
     """The jobs of the home page, newest first, by one query: the latest launched jobs,
     those that move or need a person, and the user's own drafts."""
-    launched = Job.objects.launched()
+    visible = _all_jobs(user)
+    launched = visible.launched()
     groups = (
         launched.filter(state__in=MOVING)[:10],
         launched.filter(state__in=ATTENTION)[:10],
         launched.exclude(state__in=MOVING)[:10],
-        Job.objects.drafts().filter(created_by=user)[:5],
+        visible.drafts().filter(created_by=user)[:5],
     )
     # A union, because an OR would scan all jobs. SQLite does not allow a slice in a
     # union, so each slice becomes a subquery.
@@ -130,19 +131,18 @@ def overview(user: User) -> list[Job]:
     )
 
 
-def job(who: Principal, code: UUID) -> Job:
+def job(who: Principal, code: UUID, act: Act = Act.VIEW) -> Job:
     """A launched job."""
-    return get_object_or_404(_shown(_all_jobs(who).launched()), code=code)
+    found = get_object_or_404(_shown(_all_jobs(who).launched()), code=code)
+    policy.require(who, act, found.connection_id)
+    return found
 
 
-def draft(who: Principal, code: UUID) -> Job:
-    """A draft of anyone, so that a colleague can open its link."""
-    drafts = _all_jobs(who).filter(state__in=UNLAUNCHED)
-    return get_object_or_404(drafts.select_related("connection", "file"), code=code)
-
-
-def draft_or_job(who: Principal, code: UUID) -> Job:
-    return get_object_or_404(_shown(_all_jobs(who)), code=code)
+def draft_or_job(who: Principal, code: UUID, act: Act = Act.VIEW) -> Job:
+    """A draft of anyone, so that a colleague can open its link; or a launched job."""
+    found = get_object_or_404(_shown(_all_jobs(who)), code=code)
+    policy.require(who, act, found.connection_id)
+    return found
 
 
 def cause(who: Principal, code: UUID, pk: int) -> Cause:
@@ -151,34 +151,41 @@ def cause(who: Principal, code: UUID, pk: int) -> Cause:
 
 
 def batch(who: Principal, code: UUID, seq: int) -> Batch:
-    return get_object_or_404(_batches(), job=job(who, code), seq=seq)
+    """With what was sent and answered."""
+    of_job = job(who, code, Act.SEE_BODIES)
+    return get_object_or_404(_batches(), job=of_job, seq=seq)
 
 
 def batch_by_id(who: Principal, pk: int) -> Batch:
+    """With what was sent and answered."""
     visible = _batches().filter(job__in=_all_jobs(who).order_by())
-    return get_object_or_404(visible, pk=pk)
+    found = get_object_or_404(visible, pk=pk)
+    policy.require(who, Act.SEE_BODIES, found.job.connection_id)
+    return found
 
 
 def file(who: Principal, code: UUID) -> File:
-    """An uploaded file. Files belong to no connection, so a bound token sees only those
-    of its owner."""
-    files = File.objects.all()
+    """An uploaded file: of a visible job, or one of their own that no job has yet. A token
+    that is bound to a connection sees only what was uploaded for this connection."""
+    person = who.user if isinstance(who, ApiToken) else who
+    jobs = Job.objects.filter(file=OuterRef("pk")).order_by()
+    is_visible = Exists(jobs.filter(policy.condition(who, Act.VIEW, "connection")))
+    is_own = Q(~Exists(jobs), uploaded_by=person)
     if isinstance(who, ApiToken) and who.connection_id is not None:
-        files = files.filter(uploaded_by=who.user)
-    return get_object_or_404(files, code=code)
+        is_own &= Q(connection=who.connection_id)
+    return get_object_or_404(File, Q(is_visible) | is_own, code=code)
 
 
 def saved_mappings(who: Principal) -> QuerySet[SavedMapping]:
     """All versions."""
     known = SavedMapping.objects.select_related("connection", "created_by")
-    bound = _bound_to(who)
-    if bound is None:
-        return known
-    return known.filter(connection=bound)
+    return known.filter(policy.condition(who, Act.VIEW, "connection"))
 
 
-def saved_mapping(who: Principal, pk: int) -> SavedMapping:
-    return get_object_or_404(saved_mappings(who), pk=pk)
+def saved_mapping(who: Principal, pk: int, act: Act = Act.VIEW) -> SavedMapping:
+    found = get_object_or_404(saved_mappings(who), pk=pk)
+    policy.require(who, act, found.connection_id)
+    return found
 
 
 def people(_user: User) -> QuerySet[User]:
@@ -192,6 +199,7 @@ def person(_user: User, pk: int) -> User:
 def tokens(user: User) -> QuerySet[ApiToken]:
     """The user's own API tokens, or all tokens for an administrator."""
     every = ApiToken.objects.select_related("user", "connection")
+    every = every.prefetch_related("user__role_assignments")
     if user.is_superuser:
         return every
     return every.filter(user=user)
@@ -202,10 +210,7 @@ def token(user: User, pk: int) -> ApiToken:
 
 
 def _all_jobs(who: Principal) -> JobQuerySet:
-    bound = _bound_to(who)
-    if bound is None:
-        return Job.objects.all()
-    return Job.objects.filter(connection=bound)
+    return Job.objects.filter(policy.condition(who, Act.VIEW, "connection"))
 
 
 def _shown(jobs: JobQuerySet) -> JobQuerySet:
@@ -216,8 +221,3 @@ def _shown(jobs: JobQuerySet) -> JobQuerySet:
 
 def _batches() -> QuerySet[Batch]:
     return Batch.objects.select_related("job__connection", "job__file")
-
-
-def _bound_to(who: Principal) -> int | None:
-    """The primary key of the only connection visible to a bound token; None: all."""
-    return who.connection_id if isinstance(who, ApiToken) else None

@@ -1,4 +1,7 @@
-"""API tokens and their scopes, and what the cache holds."""
+"""The roles of people, API tokens with their scopes, and what the cache holds. What roles and
+scopes allow is decided in `policy.py`."""
+
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -9,17 +12,58 @@ from django.utils import timezone
 from jobsui.connections.models import Connection
 
 
-class Scope(models.TextChoices):
-    """Each scope includes those before it. A token never exceeds the permissions of its
-    owner."""
+class OrderedChoices(models.TextChoices):
+    """Each choice includes those before it."""
+
+    def includes(self, other: Self) -> bool:
+        order = list(type(self))
+        return order.index(self) >= order.index(other)
+
+
+class Role(OrderedChoices):
+    """What a person may do with a connection and what belongs to it."""
+
+    VIEWER = "viewer", "Viewer"
+    OPERATOR = "operator", "Operator"
+    ADMINISTRATOR = "administrator", "Administrator"
+
+
+class RoleAssignment(models.Model):
+    """The role of a person. The one for a connection counts instead of the general one."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="role_assignments",
+    )
+    # None: the person's general role, for all connections.
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    role = models.CharField(max_length=13, choices=Role)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user", "connection"), name="one_role_per_connection"
+            ),
+            models.UniqueConstraint(
+                fields=("user",),
+                condition=Q(connection=None),
+                name="one_general_role",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_role_display()}"
+
+
+class Scope(OrderedChoices):
+    """What a token is for. It never exceeds the role of its owner."""
 
     READ = "read", "Read: see connections, jobs and results"
     RUN = "run", "Run: also upload files and run jobs"
     ADMIN = "admin", "Admin: also change connections and their secrets"
-
-    def includes(self, other: "Scope") -> bool:
-        order = list(Scope)
-        return order.index(self) >= order.index(other)
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
@@ -62,15 +106,6 @@ class ApiToken(models.Model):
     @property
     def is_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= timezone.now()
-
-    @property
-    def effective_scope(self) -> Scope:
-        """Its scope, reduced to RUN if it is ADMIN and the owner is no longer an
-        administrator."""
-        scope = Scope(self.scope)
-        if scope is Scope.ADMIN and not self.user.is_superuser:
-            return Scope.RUN
-        return scope
 
 
 class CacheEntry(models.Model):

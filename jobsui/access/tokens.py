@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from jobsui.access import policy
 from jobsui.access.errors import TokenRefused
 from jobsui.access.models import ApiToken, Scope
 from jobsui.connections.models import Connection
@@ -26,14 +27,13 @@ MAX_LENGTH = 100
 """Longer texts are not looked up."""
 LAST_USE_INTERVAL = timedelta(minutes=1)
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-ADMIN_REFUSED = (
-    "Only administrators can create tokens with the scope admin. Choose the scope run."
-)
+SCOPE_REFUSED = "A token cannot do more than you. Choose a lower scope."
 
 
 def scopes(user: "User") -> list[Scope]:
     """The scopes this user may give a token."""
-    return [scope for scope in Scope if scope is not Scope.ADMIN or user.is_superuser]
+    highest = policy.scope(user)
+    return [scope for scope in Scope if highest.includes(scope)]
 
 
 def create(
@@ -50,7 +50,7 @@ def create(
     Raises TokenRefused if the user may not give it this scope.
     """
     if scope not in scopes(user):
-        raise TokenRefused(ADMIN_REFUSED)
+        raise TokenRefused(SCOPE_REFUSED)
     public = "".join(secrets.choice(ALPHABET) for _ in range(PUBLIC_LENGTH))
     prefix = f"{KIND}{public}"
     secret = secrets.token_urlsafe(32)

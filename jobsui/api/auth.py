@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
-from jobsui.access import tokens
+from jobsui.access import policy, tokens
 from jobsui.access.models import ApiToken, Scope
 from jobsui.api.problems import Problem
 from jobsui.api.throttle import count_rejected_token
@@ -42,12 +42,16 @@ ADMIN = Bearer(Scope.ADMIN)
 
 def require_scope(token: ApiToken, scope: Scope) -> None:
     """Raise Problem unless the token has this scope."""
-    if token.effective_scope.includes(scope):
+    allowed = policy.scope(token)
+    if allowed.includes(scope):
         return
+    why = (
+        f"Your token has the scope {allowed.value}. Create another one at /tokens/."
+        if allowed == token.scope
+        else f"The role of its owner limits your token to the scope {allowed.value}."
+    )
     raise Problem(
         403,
         "scope_missing",
-        f"This requires a token with the scope {scope.value}. "
-        f"Your token has the scope {token.effective_scope.value}. "
-        "Create another one at /tokens/.",
+        f"This requires a token with the scope {scope.value}. {why}",
     )

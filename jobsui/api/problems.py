@@ -21,6 +21,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from jobsui.access.errors import TokenRefused
+from jobsui.access.policy import NotAllowed
 from jobsui.api.schema import Schema
 from jobsui.connections.errors import (
     ConnectionInUse,
@@ -138,6 +139,8 @@ def problem_of(error: Exception) -> Problem:
             return error
         case Http404():
             return Problem(404, "not_found", NOT_FOUND)
+        case NotAllowed():
+            return Problem(403, "not_allowed", str(error))
         case AuthenticationError():
             return Problem(401, "not_authenticated", NOT_AUTHENTICATED)
         case ValidationError():

@@ -11,6 +11,8 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from jobsui.access import policy
+from jobsui.access.policy import Act
 from jobsui.paging import BadCursor, Page
 
 
@@ -28,7 +30,7 @@ def admin_required[**P](
     def guarded(
         request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs
     ) -> HttpResponse:
-        if not request.user.is_superuser:
+        if not policy.allows_everywhere(request.user, Act.MANAGE):
             raise Http404
         return view(request, *args, **kwargs)
 

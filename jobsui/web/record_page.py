@@ -26,7 +26,7 @@ class Line:
     may_undo: bool
 
 
-def line(touch: Touch, labels: Labels) -> Line:
+def line(touch: Touch, labels: Labels, *, may_run: bool) -> Line:
     values = record_values.before_and_sent(touch.item, touch.image)
     shown, hidden = shown_values.first_values(values, labels)
     return Line(
@@ -36,7 +36,8 @@ def line(touch: Touch, labels: Labels) -> Line:
         has_old=touch.image is not None and bool(touch.image.old),
         has_new=bool(values_of(touch.item)),
         notice=_notice(touch),
-        may_undo=touch.result.outcome != Outcome.UNCHANGED
+        may_undo=may_run
+        and touch.result.outcome != Outcome.UNCHANGED
         and bool(undo.undoable_rows(touch.job)),
     )
 

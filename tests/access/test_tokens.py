@@ -8,9 +8,11 @@ from django.contrib.auth.models import User
 from django.http import Http404
 from django.utils import timezone
 
-from jobsui.access import lookup, tokens
+from jobsui.access import lookup, policy, roles, tokens
 from jobsui.access.errors import TokenRefused
-from jobsui.access.models import ApiToken, Scope
+from jobsui.access.models import ApiToken, Role, Scope
+from jobsui.access.policy import Principal
+from jobsui.jobs.models import File
 from tests.factories import make_connection, make_file, make_user
 from tests.web import stages
 
@@ -112,14 +114,13 @@ def test_only_administrators_create_admin_tokens(ana: User) -> None:
 def test_admin_token_loses_the_scope_with_its_owner() -> None:
     owner = make_user("boss", admin=True)
     token, _ = tokens.create(owner, "nightly", scope=Scope.ADMIN)
-    before = token.effective_scope
+    before = policy.scope(token)
 
-    owner.is_superuser = False
-    owner.save()
+    roles.assign(owner, Role.OPERATOR)
     token = ApiToken.objects.get()
 
     assert before == Scope.ADMIN
-    assert token.effective_scope == Scope.RUN
+    assert policy.scope(token) == Scope.RUN
 
 
 def test_scopes_include_smaller_scopes() -> None:
@@ -153,15 +154,38 @@ def test_bound_token_sees_only_its_connection(ana: User) -> None:
         lookup.draft_or_job(bound, job.code)
 
 
-def test_bound_token_sees_only_files_of_its_owner(ana: User) -> None:
+def test_files_are_seen_by_who_uploaded_them_until_a_job_has_them(ana: User) -> None:
     mine = make_file("name\nx\n", uploaded_by=ana)
-    others = make_file("name\nx\n", uploaded_by=make_user("ben"))
-    bound, _ = tokens.create(ana, "nightly", connection=make_connection())
+    ben = make_user("ben")
+    others = make_file("name\nx\n", uploaded_by=ben)
+    job = stages.draft()
 
-    assert lookup.file(bound, mine.code) == mine
-    assert lookup.file(ana, others.code) == others
-    with pytest.raises(Http404):
-        lookup.file(bound, others.code)
+    assert [seen_by(who, mine) for who in (ana, ben)] == [True, False]
+    assert [seen_by(who, others) for who in (ana, ben)] == [False, True]
+    assert [seen_by(who, job.file) for who in (ana, ben)] == [True, True]
+
+
+def test_bound_token_sees_no_file_of_another_connection(ana: User) -> None:
+    of_job = stages.draft().file
+    connection = make_connection(name="Elsewhere")
+    bound, _ = tokens.create(ana, "nightly", connection=connection)
+    free, _ = tokens.create(ana, "daily")
+    own = make_file("name\nx\n", uploaded_by=ana, connection=connection)
+    of_person = make_file("name\nx\n", uploaded_by=ana)
+
+    assert [seen_by(bound, file) for file in (own, of_person, of_job)] == [
+        True,
+        False,
+        False,
+    ]
+    assert [seen_by(free, file) for file in (own, of_person, of_job)] == [True] * 3
+
+
+def seen_by(who: Principal, file: File) -> bool:
+    try:
+        return lookup.file(who, file.code) == file
+    except Http404:
+        return False
 
 
 def test_administrators_see_all_tokens_and_others_their_own(ana: User) -> None:

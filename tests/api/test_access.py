@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from jobsui.access import tokens
-from jobsui.access.models import Scope
+from jobsui.access import roles, tokens
+from jobsui.access.models import Role, Scope
 from jobsui.api.v1.api import api
 from jobsui.jobs.models import Batch
 from tests.api.conftest import Program, Programs
@@ -94,6 +94,11 @@ MATRIX = {
     "get_batch": Row("read", 200, 404),
     "test_request": Row("read", 200, 422, {"connection": "Acme", "object": "gadget"}),
 }
+SCOPE_OF = {
+    Role.VIEWER: Scope.READ,
+    Role.OPERATOR: Scope.RUN,
+    Role.ADMINISTRATOR: Scope.ADMIN,
+}
 SCOPES = [scope.value for scope in Scope]
 
 
@@ -174,8 +179,7 @@ def test_scope_decides_what_a_program_may_do(
 def test_bound_program_may_do_the_same_in_its_connection(
     program: Programs, harness: Things, scope: str
 ) -> None:
-    # The file has no owner, and files belong to no connection.
-    exceptions = {"create_connection": 403, "get_file": 404}
+    exceptions = {"create_connection": 403}
     bound = program(scope, harness.connection)
 
     assert statuses(bound, harness) == allowed(scope) | exceptions
@@ -193,6 +197,38 @@ def test_program_bound_elsewhere_sees_nothing(
 
 def test_program_never_exceeds_its_owner(owner: User, harness: Things) -> None:
     _, text = tokens.create(owner, "Nightly", scope=Scope.ADMIN)
-    User.objects.filter(pk=owner.pk).update(is_superuser=False)
+    roles.assign(owner, Role.OPERATOR)
 
     assert statuses(Program(text), harness) == allowed("run")
+
+
+def test_program_of_a_viewer_sees_no_bodies(owner: User, harness: Things) -> None:
+    _, text = tokens.create(owner, "Nightly", scope=Scope.ADMIN)
+    roles.assign(owner, Role.VIEWER)
+
+    assert statuses(Program(text), harness) == allowed("read") | {"get_batch": 403}
+
+
+@pytest.mark.parametrize("role", Role)
+def test_role_for_the_connection_decides_what_a_program_may_do(
+    harness: Things, role: Role
+) -> None:
+    owner = make_user("ana", role=None)
+    roles.assign(owner, role, connection=harness.connection)
+    _, text = tokens.create(owner, "Nightly", scope=SCOPE_OF[role])
+
+    expected = allowed(SCOPE_OF[role]) | {"create_connection": 403}
+    if role is Role.VIEWER:
+        expected["get_batch"] = 403
+    assert statuses(Program(text), harness) == expected
+
+
+def test_role_for_another_connection_shows_nothing_of_this_one(harness: Things) -> None:
+    owner = make_user("ana", role=None)
+    other = make_connection(name="Other", host="other.zendesk.com")
+    roles.assign(owner, Role.ADMINISTRATOR, connection=other)
+    _, text = tokens.create(owner, "Nightly", scope=Scope.ADMIN)
+
+    found = statuses(Program(text), harness)
+
+    assert found == {name: row.elsewhere for name, row in MATRIX.items()}

@@ -1,5 +1,6 @@
 """Who may do what: every route against everybody. A new route has no row, and fails."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,20 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
+from django.urls import resolve
 
+from jobsui.access import roles
+from jobsui.access.models import Role
 from jobsui.web.addresses import page_of
+from tests.factories import make_connection, make_user
 from tests.web.conftest import signed_in
 from tests.web.routes import Things, create_things, routes
 
-ADMINISTRATORS, EVERYBODY = "administrators", "everybody"
+EVERYBODY = "everybody"
+VIEWERS = "viewers"
+OPERATORS = "operators"
+MANAGERS = "administrators of the connection"
+ADMINISTRATORS = "administrators"
 
 
 @dataclass(frozen=True)
@@ -22,40 +31,41 @@ class Row:
 
     get: int
     post: int
-    who: str = "operators"
+    who: str = OPERATORS
 
 
-LEADS = Row(302, 405)
+LEADS = Row(302, 405, VIEWERS)
+SEEN = Row(200, 405, VIEWERS)
 PAGE, ACT, FORM = Row(200, 405), Row(405, 302), Row(200, 200)
 MATRIX = {
-    "": PAGE,
-    "live/": PAGE,
+    "": SEEN,
+    "live/": SEEN,
     "first-run/": Row(404, 404, EVERYBODY),
     "accounts/login/": Row(200, 200, EVERYBODY),
     "accounts/logout/": Row(200, 302, EVERYBODY),
     "accounts/inactive/": Row(200, 405, EVERYBODY),
-    "accounts/reauthenticate/": FORM,
-    "accounts/password/change/": FORM,
-    "connections/": PAGE,
+    "accounts/reauthenticate/": Row(200, 200, VIEWERS),
+    "accounts/password/change/": Row(200, 200, VIEWERS),
+    "connections/": SEEN,
     "connections/add/": Row(200, 200, ADMINISTRATORS),
-    "connections/<uuid:code>/": PAGE,
-    "connections/<uuid:code>/edit/": Row(200, 200, ADMINISTRATORS),
+    "connections/<uuid:code>/": SEEN,
+    "connections/<uuid:code>/edit/": Row(200, 200, MANAGERS),
     "connections/<uuid:code>/test/": ACT,
     "connections/<uuid:code>/fetch-objects/": ACT,
-    "connections/<uuid:code>/remove/": Row(200, 302, ADMINISTRATORS),
-    "objects/": PAGE,
+    "connections/<uuid:code>/remove/": Row(200, 302, MANAGERS),
+    "objects/": SEEN,
     "objects/add/": FORM,
-    "objects/<int:pk>/": PAGE,
+    "objects/<int:pk>/": SEEN,
     "objects/<int:pk>/refresh/": ACT,
-    "objects/<int:pk>/template.csv": PAGE,
-    "objects/<int:pk>/template.xlsx": PAGE,
+    "objects/<int:pk>/template.csv": SEEN,
+    "objects/<int:pk>/template.xlsx": SEEN,
     "objects/<int:pk>/forget-form/": ACT,
-    "objects/<int:pk>/mappings/": PAGE,
-    "objects/<int:pk>/records/": PAGE,
+    "objects/<int:pk>/mappings/": SEEN,
+    "objects/<int:pk>/records/": SEEN,
     "objects/<int:pk>/request/": PAGE,
     "objects/<int:pk>/request/send/": Row(405, 200),
     "objects/<int:pk>/request/status/<str:status_id>/": PAGE,
-    "mappings/<int:pk>/": PAGE,
+    "mappings/<int:pk>/": SEEN,
     "mappings/<int:pk>/new-job/": FORM,
     "mappings/<int:pk>/delete/": Row(200, 302),
     "people/": Row(200, 405, ADMINISTRATORS),
@@ -64,13 +74,13 @@ MATRIX = {
     "people/<int:pk>/password/": Row(200, 200, ADMINISTRATORS),
     "people/<int:pk>/deactivate/": Row(200, 302, ADMINISTRATORS),
     "people/<int:pk>/reactivate/": Row(405, 302, ADMINISTRATORS),
-    "tokens/": PAGE,
-    "tokens/add/": FORM,
+    "tokens/": SEEN,
+    "tokens/add/": Row(200, 200, VIEWERS),
     "tokens/<int:pk>/revoke/": Row(
         200, 302, ADMINISTRATORS
     ),  # And who made it (test_tokens.py).
     "storage/": Row(200, 405, ADMINISTRATORS),
-    "jobs/": PAGE,
+    "jobs/": SEEN,
     "jobs/new/": FORM,
     "jobs/new/<uuid:code>/": FORM,
     "jobs/new/<uuid:code>/file/": PAGE,
@@ -102,17 +112,17 @@ MATRIX = {
     "jobs/new/<uuid:code>/review/progress/": PAGE,
     "jobs/new/<uuid:code>/launch/": ACT,
     "jobs/new/<uuid:code>/discard/": Row(200, 302),
-    "jobs/<uuid:code>/": PAGE,
-    "jobs/<uuid:code>/progress/": PAGE,
-    "jobs/<uuid:code>/rows/": PAGE,
-    "jobs/<uuid:code>/events/": PAGE,
-    "jobs/<uuid:code>/api/": PAGE,
+    "jobs/<uuid:code>/": SEEN,
+    "jobs/<uuid:code>/progress/": SEEN,
+    "jobs/<uuid:code>/rows/": SEEN,
+    "jobs/<uuid:code>/events/": SEEN,
+    "jobs/<uuid:code>/api/": SEEN,
     "jobs/<uuid:code>/save-mapping/": FORM,
-    "jobs/<uuid:code>/results.csv": PAGE,
-    "jobs/<uuid:code>/problems.csv": PAGE,
-    "jobs/<uuid:code>/plan.csv": Row(404, 405),
-    "jobs/<uuid:code>/corrections/": PAGE,
-    "jobs/<uuid:code>/batches/": PAGE,
+    "jobs/<uuid:code>/results.csv": SEEN,
+    "jobs/<uuid:code>/problems.csv": SEEN,
+    "jobs/<uuid:code>/plan.csv": Row(404, 405, VIEWERS),
+    "jobs/<uuid:code>/corrections/": SEEN,
+    "jobs/<uuid:code>/batches/": SEEN,
     "jobs/<uuid:code>/batches/<int:seq>/": PAGE,
     "jobs/<uuid:code>/pause/": ACT,
     "jobs/<uuid:code>/resume/": ACT,
@@ -129,8 +139,8 @@ MATRIX = {
     "jobs/<uuid:code>/undo-plan/fields/": ACT,
     "jobs/<uuid:code>/undo-plan/rows/": ACT,
     "jobs/<uuid:code>/undo-plan/launch/": ACT,
-    "jobs/<uuid:code>/proof/": PAGE,
-    "jobs/<uuid:code>/proof/progress/": PAGE,
+    "jobs/<uuid:code>/proof/": SEEN,
+    "jobs/<uuid:code>/proof/progress/": SEEN,
     "jobs/<uuid:code>/proof/start/": ACT,
     "jobs/<uuid:code>/record/": LEADS,
 }
@@ -150,6 +160,11 @@ CLOSED = (
     "accounts/sessions/",
 )
 """Other pages of allauth, which Jobs UI does not have."""
+MAY = {
+    Role.VIEWER: {EVERYBODY, VIEWERS},
+    Role.OPERATOR: {EVERYBODY, VIEWERS, OPERATORS},
+    Role.ADMINISTRATOR: {EVERYBODY, VIEWERS, OPERATORS, MANAGERS},
+}
 OURS = [route for route, row in MATRIX.items() if row.who != EVERYBODY]
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 WALL = "accounts/^(?:signup|email|confirm-email|password/(?:set|reset)|login/code)/"
@@ -184,13 +199,40 @@ def statuses(client: Client, path: str) -> list[int]:
     return found
 
 
+def answers(client: Client, path: str) -> list[tuple[int, str]]:
+    """As `statuses`, with the text of what is not found, but for its own address."""
+    sent = (client.get(path), client.post(path))
+    own = f'content="{page_of(path)}"'
+    return [
+        (
+            each.status_code,
+            each.text.replace(own, "") if each.status_code == 404 else "",
+        )
+        for each in sent
+    ]
+
+
+def offered(client: Client, path: str) -> list[str]:
+    """The routes to which the links, forms and live sections of a page lead."""
+    text = client.get(path).text
+    found = re.findall(r'(?:href|action|hx-get|hx-post)="(/[^"?#]*)', text)
+    ours = [each for each in found if not each.startswith(("/static/", "/api/"))]
+    return [resolve(each).route for each in ours]
+
+
+def refused(row: Row, status: int) -> list[int]:
+    """As `statuses`, where another method is refused before anything else."""
+    return [405 if each == 405 else status for each in (row.get, row.post)]
+
+
 def nowhere(route: str) -> str:
     """An address of the route, with ids that do not exist."""
     for written, value in {
         "<uuid:code>": UNKNOWN,
-        "<int:pk>": "1",
+        "<int:pk>": "999999",
         "<int:seq>": "1",
         "<str:status_id>": "x",
+        "<str:target>": "external_id",
     }.items():
         route = route.replace(written, value)
     return f"/{route}"
@@ -242,16 +284,87 @@ def test_stranger_who_polls_gets_a_last_fragment(client: Client, route: str) -> 
     assert "<html" not in answer.text
 
 
-def test_operator_may_do_what_operators_do(operator: Client, things: Things) -> None:
-    done = {route: statuses(operator, things.path(route)) for route in MATRIX}
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("is_general", [True, False])
+def test_role_decides_what_a_person_may_do(
+    things: Things, role: Role, *, is_general: bool
+) -> None:
+    """A general role, or one for this connection."""
+    if is_general and role is Role.ADMINISTRATOR:
+        pytest.skip("test_administrator_may_do_everything")
+    person = make_user("ana", role=role if is_general else None)
+    if not is_general:
+        roles.assign(person, role, connection=things.connection)
 
-    allowed = {route: [row.get, row.post] for route, row in MATRIX.items()}
-    hidden = {
-        route: [404 if status != 405 else 405 for status in allowed[route]]
+    done = {route: statuses(signed_in(person), things.path(route)) for route in MATRIX}
+
+    assert done == {
+        route: refused(row, 404 if row.who == ADMINISTRATORS else 403)
+        if row.who not in MAY[role]
+        else [row.get, row.post]
         for route, row in MATRIX.items()
-        if row.who == ADMINISTRATORS
+    } | {"accounts/login/": [302, 302]}
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+def test_pages_offer_only_what_the_role_allows(things: Things, role: Role) -> None:
+    person = make_user("ana", role=None)
+    roles.assign(person, role, connection=things.connection)
+    client = signed_in(person)
+    shown = [
+        route
+        for route, row in MATRIX.items()
+        if row.get == 200 and row.who in MAY[role] and route.endswith("/")
+    ]
+
+    offers = {route: offered(client, things.path(route)) for route in shown}
+
+    beyond = {
+        route: [each for each in offers[route] if MATRIX[each].who not in MAY[role]]
+        for route in shown
     }
-    assert done == allowed | hidden | {"accounts/login/": [302, 302]}
+    assert beyond == {route: [] for route in shown}
+    assert "jobs/<uuid:code>/rows/" in offers["jobs/<uuid:code>/"]
+
+
+@pytest.mark.parametrize("general", [None, Role.OPERATOR])
+def test_what_belongs_to_another_connection_does_not_exist(
+    things: Things, general: Role | None
+) -> None:
+    """Not even for an administrator of another connection, nor for an operator who lost
+    the general role."""
+    person = make_user("ana", role=general)
+    roles.assign(person, Role.ADMINISTRATOR, connection=make_connection(name="Other"))
+    roles.assign(person, None)
+    client = signed_in(person)
+    foreign = [route for route in OURS if "<" in route and "people/" not in route]
+
+    done = {route: answers(client, things.path(route)) for route in foreign}
+    missing = {route: answers(client, nowhere(route)) for route in foreign}
+
+    assert {route: [status for status, _ in both] for route, both in done.items()} == {
+        route: refused(MATRIX[route], 404) for route in foreign
+    }
+    assert done == missing
+
+
+def test_person_without_a_role_sees_nothing(things: Things) -> None:
+    client = signed_in(make_user("ana", role=None))
+
+    done = {route: statuses(client, things.path(route)) for route in OURS}
+
+    nothing = {
+        route: refused(row, 404 if "<" in route or row.who == ADMINISTRATORS else 403)
+        for route, row in MATRIX.items()
+    }
+    seen = ("", "live/", "connections/", "objects/", "jobs/", "tokens/", "tokens/add/")
+    assert done == {
+        route: [MATRIX[route].get, MATRIX[route].post]
+        if route in seen or route.startswith("accounts/")
+        else nothing[route]
+        for route in OURS
+    }
+    assert [client.get(f"/{route}").text.count("gadget") for route in seen] == [0] * 7
 
 
 def test_administrator_may_do_everything(administrator: Client, things: Things) -> None:

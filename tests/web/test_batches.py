@@ -50,7 +50,7 @@ def test_batches_take_as_many_queries_for_many_batches(
 ) -> None:
     job = stages.settled("external_id\n" + "".join(f"g-{n}\n" for n in range(rows)))
 
-    with django_assert_num_queries(4):  # session, user, job, batches
+    with django_assert_num_queries(5):  # session, user, roles, job, batches
         operator.get(f"/jobs/{job.code}/batches/")
 
 

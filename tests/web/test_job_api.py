@@ -535,7 +535,7 @@ def test_api_page_asks_little(
 ) -> None:
     job = stages.settled()
 
-    with django_assert_num_queries(5):  # session, user, job, first batch, object
+    with django_assert_num_queries(6):  # session, user, roles, job, first batch, object
         operator.get(f"/jobs/{job.code}/api/")
 
 

@@ -201,7 +201,9 @@ def test_history_takes_as_many_queries_for_many_jobs(
     for _ in range(count):
         stages.settled(created_by=ana)
 
-    with django_assert_num_queries(5):  # session, user, connections, people, jobs
+    with django_assert_num_queries(
+        6
+    ):  # session, user, roles, connections, people, jobs
         operator.get("/jobs/")
 
 
@@ -300,7 +302,7 @@ def test_progress_is_empty_when_nothing_is_new(
     page = operator.get(path(job)).text
     (address,) = re.findall(r'hx-get="([^"]+)"', page)
 
-    with django_assert_num_queries(3):  # session, user, job
+    with django_assert_num_queries(4):  # session, user, roles, job
         answer = operator.get(unescape(address), headers=HTMX)
 
     assert answer.status_code == 204
@@ -332,7 +334,7 @@ def test_progress_shows_what_is_new(
     )
     stages.changed(job, failed=1)
 
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         answer = operator.get(
             path(job, f"progress/?v={job.version - 1}&state=running"), headers=HTMX
         )
@@ -652,7 +654,7 @@ def test_rows_take_as_many_queries_for_many_rows(
     content = "external_id,price\n" + "".join(f"g-{n},1\n" for n in range(count))
     job = stages.settled(content, *[stages.failed(code=f"C{n}") for n in range(count)])
 
-    with django_assert_num_queries(5):  # session, user, job, rows, causes
+    with django_assert_num_queries(6):  # session, user, roles, job, rows, causes
         operator.get(path(job, "rows/"))
 
 
@@ -964,9 +966,9 @@ def test_job_page_takes_as_many_queries_for_many_retries(
     Job.objects.filter(parent=job).update(state=JobState.COMPLETED, rows=1, failed=1)
     operator.get(path(job))  # Shows the messages of the buttons once.
 
-    # session, user, job, strip, warnings, causes, rows taken, retries, whole retries,
+    # session, user, roles, job, strip, warnings, causes, rows taken, retries, whole retries,
     # free causes, corrections, proof
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         operator.get(path(job))
 
 
@@ -977,7 +979,9 @@ def test_running_jobs_are_listed_by_as_many_queries(
     for _ in range(count):
         stages.planned(state=JobState.RUNNING)
 
-    with django_assert_num_queries(5):  # session, user, connections, people, jobs
+    with django_assert_num_queries(
+        6
+    ):  # session, user, roles, connections, people, jobs
         text = operator.get("/jobs/").text
 
     assert re.findall(r"Limited by: ([^<]+)<", text) == ["waiting for a worker"] * count

@@ -30,8 +30,8 @@ def test_objects_are_listed_by_as_many_queries(
         )
 
     with django_assert_num_queries(
-        4
-    ):  # session, user, objects, whether there is a connection
+        5
+    ):  # session, user, roles, objects, whether there is a connection
         listed = keys(operator)
 
     assert listed == [f"o{number}" for number in range(count)]

@@ -7,7 +7,8 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from jobsui.access import tokens
-from tests.factories import make_user
+from jobsui.access.models import Role, RoleAssignment
+from tests.factories import make_connection, make_user
 from tests.web import stages
 from tests.web.conftest import signed_in
 
@@ -27,7 +28,7 @@ def test_people_are_listed_by_as_many_queries(
     for number in range(count):
         make_user(f"p{number}")
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         text = administrator.get("/people/").text
 
     assert re.findall(r'href="/people/[0-9]+/">([^<]+)<', text) == [
@@ -99,7 +100,7 @@ def test_person_is_changed_and_keeps_the_password(
 ) -> None:
     answer = administrator.post(
         f"/people/{ana.pk}/",
-        {"username": "anna", "is_superuser": "on", "is_active": "on"},
+        {"username": "anna", "role": "administrator", "is_superuser": ""},
     )
 
     before = ana.password
@@ -215,3 +216,48 @@ def test_operators_cannot_see_or_change_people(operator: Client, boss: User) -> 
     assert boss.password == before
     assert User.objects.count() == 2
     assert 'href="/people/"' not in operator.get("/").text
+
+
+def test_person_has_roles_for_single_connections(administrator: Client) -> None:
+    acme = make_connection()
+    other = make_connection(name="Other")
+    sent = {"username": "leo", "role": "", f"connection_{acme.pk}": "operator"}
+
+    administrator.post("/people/add/", sent)
+    leo = User.objects.get(username="leo")
+    page = administrator.get(f"/people/{leo.pk}/").context["form"]
+    administrator.post(
+        f"/people/{leo.pk}/",
+        {
+            "username": "leo",
+            "role": "viewer",
+            f"connection_{other.pk}": "administrator",
+        },
+    )
+
+    assert page.initial == {
+        "username": "leo",
+        "role": "",
+        f"connection_{acme.pk}": "operator",
+    }
+    assert set(RoleAssignment.objects.values_list("connection__name", "role")) == {
+        (None, "viewer"),
+        ("Other", "administrator"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "shown"),
+    [
+        (None, "Roles for single connections"),
+        (Role.VIEWER, "Viewer"),
+        (Role.ADMINISTRATOR, "Administrator"),
+    ],
+)
+def test_people_are_listed_with_their_general_role(
+    administrator: Client, role: Role | None, shown: str
+) -> None:
+    make_user("leo", role=role)
+
+    page = administrator.get("/people/").text
+    assert re.findall(r'data-label="Role">([^<]+)<', page) == ["Administrator", shown]

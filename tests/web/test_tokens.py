@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from jobsui.access import tokens
+from jobsui.access import policy, tokens
 from jobsui.access.models import ApiToken, Scope
 from tests.factories import make_connection, make_user
 from tests.web.conftest import signed_in
@@ -138,9 +138,9 @@ def test_scope_admin_is_for_administrators(
 
     assert offered == [False, True]
     assert ["New token: " in answer.text for answer in answers] == [False, True]
-    assert [
-        (token.user, token.effective_scope) for token in ApiToken.objects.all()
-    ] == [(boss, Scope.ADMIN)]
+    assert [(token.user, policy.scope(token)) for token in ApiToken.objects.all()] == [
+        (boss, Scope.ADMIN)
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -153,7 +153,7 @@ def test_tokens_are_listed_by_as_many_queries(
     for number in range(count):
         tokens.create(ana, f"t{number}", connection=make_connection(name=f"c{number}"))
 
-    with django_assert_num_queries(3):  # session, user, tokens
+    with django_assert_num_queries(4):  # session, user, roles, tokens
         text = administrator.get("/tokens/").text
 
     assert [row[0].partition(" ")[0] for row in cells(text)] == [
@@ -221,7 +221,7 @@ def test_list_shows_the_state_of_tokens(
         ("expired", "Never", "Expired", "Revoke"),
         ("revoked", "Never", "Revoked", ""),
     ]
-    assert after[0][1] == "admin Limited to run while leo is not an administrator"
+    assert after[0][1] == "admin Limited to read by the role of leo"
     assert after[0][3].endswith("by leo (deactivated)")
 
 

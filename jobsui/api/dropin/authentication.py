@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from jobsui.access import tokens
+from jobsui.access import policy, tokens
 from jobsui.access.models import ApiToken, Scope
+from jobsui.access.policy import Act
 from jobsui.api.dropin.errors import (
     forbidden,
     invalid_bearer,
@@ -23,6 +24,10 @@ NOT_BOUND = (
     "This API token is not bound to a connection, so the Zendesk account is unknown. "
     "Create a token for one connection: "
     "manage.py createtoken USERNAME --connection NAME."
+)
+
+NO_ROLE = (
+    "The owner of this API token has no role for its connection. Ask an administrator."
 )
 
 
@@ -54,18 +59,20 @@ def authenticate(request: HttpRequest) -> Caller:
         raise invalid_bearer() if is_bearer else not_authenticated()
     if token.connection is None:
         raise forbidden(NOT_BOUND)
+    if not policy.allows(token, Act.VIEW, token.connection.pk):
+        raise forbidden(NO_ROLE)
     return Caller(token, token.connection)
 
 
 def require_scope(caller: Caller, scope: Scope) -> None:
     """Raise DropinError unless the token has this scope."""
-    effective = caller.token.effective_scope
+    effective = policy.scope(caller.token)
     if effective.includes(scope):
         return
     raise forbidden(
         f"You are missing the following required scopes: {scope.value}. "
-        f"This API token has the scope {effective.value}. "
-        f"Create a token with the scope {scope.value}."
+        f"This API token has the scope {effective.value}, or its owner's role limits it to "
+        f"that. It needs the scope {scope.value}."
     )
 
 

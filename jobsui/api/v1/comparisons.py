@@ -8,6 +8,7 @@ from ninja import Router, Status
 
 from jobsui import paging
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import invalid
@@ -144,7 +145,7 @@ def start(request: ApiRequest, code: Code) -> HttpResponse:
     comparison. The launch then sends only what differs. Not for `create`."""
 
     def start_comparison() -> idempotency.Result:
-        job = lookup.draft_or_job(request.auth, code)
+        job = lookup.draft_or_job(request.auth, code, Act.RUN)
         read = comparisons.start(job, by=request.auth.user)
         return 201, serialize(job, read)
 
@@ -160,7 +161,7 @@ def start(request: ApiRequest, code: Code) -> HttpResponse:
 )
 def cancel(request: ApiRequest, code: Code) -> Any:
     """A job that waits for the comparison to be launched is then not launched."""
-    job = lookup.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code, Act.RUN)
     comparisons.cancel(_current(job))
     return serialize(job, _current(job))
 
@@ -187,7 +188,7 @@ def detail(request: ApiRequest, code: Code) -> Any:
 )
 def delete(request: ApiRequest, code: Code) -> Any:
     """The launch then sends all rows. Not possible after the launch."""
-    job = lookup.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code, Act.RUN)
     _current(job)
     comparisons.skip(job)
     return Status(204, None)
@@ -225,7 +226,7 @@ def row_list(
 )
 def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
     """Only before the launch. Rows that would not be sent anyway are ignored."""
-    job = lookup.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code, Act.RUN)
     read = _current(job)
     reads.choose_rows(read, body)
     return serialize(job, _current(job))

@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpResponse
 from ninja import Router
 
-from jobsui.access import lookup
+from jobsui.access import lookup, policy
+from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import ADMIN, RUN, ApiRequest
 from jobsui.api.problems import Problem
@@ -52,6 +53,7 @@ def create(request: ApiRequest, body: ConnectionIn) -> HttpResponse:
     then sync its objects."""
     if request.auth.connection is not None:
         raise Problem(403, "token_bound", BOUND_CANNOT_CREATE)
+    policy.require_everywhere(request.auth, Act.MANAGE)
 
     def create_connection() -> idempotency.Result:
         connection = editing.create(body.values(), body.secrets(), by=request.auth.user)
@@ -82,7 +84,7 @@ def change(request: ApiRequest, code: Code, body: ConnectionChange) -> Connectio
     """Members that are left out or null keep their values. `auth` replaces the whole
     authentication. A change of the host requires `auth`, because a stored secret is
     never sent to another host. The host cannot be changed while jobs are open."""
-    connection = lookup.connection(request.auth, code)
+    connection = lookup.connection(request.auth, code, Act.MANAGE)
     editing.change(
         connection,
         body.values(),
@@ -90,7 +92,7 @@ def change(request: ApiRequest, code: Code, body: ConnectionChange) -> Connectio
         is_busy=actions.has_open_jobs(connection),
         by=request.auth.user,
     )
-    return serialize(lookup.connection(request.auth, code))
+    return serialize(lookup.connection(request.auth, code, Act.MANAGE))
 
 
 @router.delete(
@@ -103,7 +105,7 @@ def change(request: ApiRequest, code: Code, body: ConnectionChange) -> Connectio
 def delete(request: ApiRequest, code: Code) -> HttpResponse:
     """Also deletes its secrets, its objects and the tokens bound to it. A connection
     that has jobs cannot be removed, because their history would be lost."""
-    editing.remove(lookup.connection(request.auth, code))
+    editing.remove(lookup.connection(request.auth, code, Act.MANAGE))
     return HttpResponse(status=204)
 
 
@@ -117,4 +119,4 @@ def delete(request: ApiRequest, code: Code) -> HttpResponse:
 def test(request: ApiRequest, code: Code) -> TestOut:
     """Sends read-only requests. Returns whether the connection works and whom it
     authenticates as; otherwise `error` says why and what to do."""
-    return TestOut.from_orm(health.test(lookup.connection(request.auth, code)))
+    return TestOut.from_orm(health.test(lookup.connection(request.auth, code, Act.RUN)))

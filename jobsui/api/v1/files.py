@@ -154,7 +154,12 @@ def upload(
     with uploads.storing(file.chunks(), file.name or "") as stored:
 
         def register() -> idempotency.Result:
-            registered = uploads.register(stored, by=request.auth.user, **chosen)
+            registered = uploads.register(
+                stored,
+                by=request.auth.user,
+                connection=request.auth.connection,
+                **chosen,
+            )
             return 201, serialize(registered)
 
         identity = [stored.sha256, stored.name, *map(str, chosen.values())]

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from ninja import Router
 
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import named_in_body
@@ -42,7 +43,7 @@ def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any
     """Launches a job that is ready. A job that is still being read, checked or compared is
     launched as soon as it is ready, and so is an undo whose records are being read. A job
     that was compared sends only what differs."""
-    job = lookup.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code, Act.RUN)
     chosen = body or LaunchIn()
     run_settings = chosen.run_settings.apply(job.run_settings)
     hold_after_first_batch = chosen.hold_after_first_batch
@@ -127,7 +128,7 @@ def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpR
     chosen = body or RetryIn()
 
     def create_retry() -> idempotency.Result:
-        job = lookup.job(request.auth, code)
+        job = lookup.job(request.auth, code, Act.RUN)
         cause = None
         if chosen.cause:
             with named_in_body("cause"):
@@ -155,7 +156,7 @@ def continue_unsent(
     chosen = body or ContinueIn()
 
     def create_continuation() -> idempotency.Result:
-        job = lookup.job(request.auth, code)
+        job = lookup.job(request.auth, code, Act.RUN)
         child = retries.create_continuation(job, by=request.auth.user)
         if chosen.launch:
             automation.set_auto_target(child, JobState.QUEUED)
@@ -173,7 +174,7 @@ def continue_unsent(
 def resolve(request: ApiRequest, code: Code, body: ResolveIn) -> Any:
     """For a job in the state `needs_decision`, or a cancelled or failed job with uncertain
     rows, which are not sent again."""
-    job = lookup.job(request.auth, code)
+    job = lookup.job(request.auth, code, Act.RUN)
     uncertain_rows.resolve(job, body.uncertain, by=request.auth.user)
     return job_out.current(request, code)
 
@@ -187,6 +188,6 @@ def _cancel(job: Job, *, by: Actor) -> None:
 
 
 def _act(request: ApiRequest, code: UUID, act: Callable[..., None]) -> JobOut:
-    job = lookup.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code, Act.RUN)
     act(job, by=request.auth.user)
     return job_out.current(request, code)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from jobsui import paging
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.api import idempotency, waiting
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import MAX_ERRORS, invalid, named_in_body
@@ -68,7 +69,7 @@ def create(request: ApiRequest, body: JobIn) -> HttpResponse:
     require_comparable(body.action, body.options)
     items = None if body.items is None else _items_file(body.items)
     with named_in_body("connection"):
-        connection = lookup.connection_called(request.auth, body.connection)
+        connection = lookup.connection_called(request.auth, body.connection, Act.RUN)
     custom_object = objects.read_once(connection, body.object)
     with _stored_items(items) as stored:
 
@@ -154,7 +155,7 @@ def detail(
 def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
     """A draft is checked again after each change. The run settings of a launched job
     can be changed until it is over."""
-    job = lookup.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code, Act.RUN)
     is_undo = job.parent_rows == ParentRows.UNDONE
     with transaction.atomic():
         if body.changes_mapping:
@@ -184,7 +185,7 @@ def change(request: ApiRequest, code: Code, body: JobChange) -> Any:
 def delete(request: ApiRequest, code: Code) -> Any:
     """Also deletes its file, unless another job uses it. Launched jobs stay in the
     history."""
-    drafts.discard(lookup.draft_or_job(request.auth, code))
+    drafts.discard(lookup.draft_or_job(request.auth, code, Act.RUN))
     return Status(204, None)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 from django.http import HttpResponse
 from ninja import Router
 
-from jobsui.access import lookup
+from jobsui.access import lookup, policy
 from jobsui.access.models import Scope
+from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest, require_scope
 from jobsui.api.schema import Schema
@@ -106,7 +107,7 @@ def list_objects(request: ApiRequest, code: Code) -> dict[str, Any]:
 def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
     """Reads the object from Zendesk. While Zendesk is unavailable, only its key is
     stored. An object that is already known is returned with 200."""
-    connection = lookup.connection(request.auth, code)
+    connection = lookup.connection(request.auth, code, Act.RUN)
 
     def add_object() -> idempotency.Result:
         known = connection.objects_known.filter(key=body.key).first()
@@ -127,7 +128,7 @@ def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
 def sync(request: ApiRequest, code: Code) -> dict[str, Any]:
     """Reads every custom object that the credentials can access, with its fields. Known
     objects that no longer exist become `gone`."""
-    found = objects.fetch_all(lookup.connection(request.auth, code))
+    found = objects.fetch_all(lookup.connection(request.auth, code, Act.RUN))
     return unpaged_response([serialize(custom_object) for custom_object in found])
 
 
@@ -146,6 +147,7 @@ def detail(
     custom_object = lookup.object_of_key(request.auth, connection, key)
     if refresh:
         require_scope(request.auth, Scope.RUN)
+        policy.require(request.auth, Act.RUN, connection.pk)
         objects.refresh(custom_object)
     return serialize(custom_object)
 

@@ -9,6 +9,7 @@ from ninja import Router
 
 from jobsui import paging
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.schema import Schema
@@ -123,7 +124,7 @@ def start(request: ApiRequest, code: Code) -> HttpResponse:
     what was sent. Replaces an earlier proof."""
 
     def start_proof() -> idempotency.Result:
-        job = lookup.job(request.auth, code)
+        job = lookup.job(request.auth, code, Act.RUN)
         read = proofs.start(job, by=request.auth.user)
         return 201, serialize(job, read)
 

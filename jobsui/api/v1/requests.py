@@ -8,6 +8,7 @@ from pydantic import AfterValidator
 
 from jobsui.access import lookup
 from jobsui.access.models import Scope
+from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import ApiRequest, require_scope
 from jobsui.api.problems import named_in_body
@@ -91,8 +92,9 @@ def send_request(request: ApiRequest, body: RequestIn) -> Any:
     scope `run`, also sends it and returns Zendesk's response."""
     if body.send:
         require_scope(request.auth, Scope.RUN)
+    act = Act.RUN if body.send else Act.VIEW
     with named_in_body("connection"):
-        connection = lookup.connection_called(request.auth, body.connection)
+        connection = lookup.connection_called(request.auth, body.connection, act)
     with named_in_body("object"):
         custom_object = lookup.object_of_key(request.auth, connection, body.object)
     prepared = test_request.prepare(custom_object, body.action, body.body)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from jobsui import paging
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
 from jobsui.api.problems import invalid
@@ -155,7 +156,7 @@ def create(request: ApiRequest, code: Code, body: UndoIn | None = None) -> HttpR
     chosen = body or UndoIn()
 
     def create_undo() -> idempotency.Result:
-        job = lookup.job(request.auth, code)
+        job = lookup.job(request.auth, code, Act.RUN)
         draft = undo.create(
             job,
             by=request.auth.user,
@@ -230,7 +231,7 @@ def row_list(
 )
 def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
     """Only before the launch. Rows that would not be sent anyway are ignored."""
-    job, read = _planned(request, code)
+    job, read = _planned(request, code, Act.RUN)
     reads.require_done(read, NOT_DONE)
     reads.choose_rows(read, body)
     return serialize(job, _planned(request, code)[1])
@@ -280,10 +281,12 @@ def _serialize_row(row: UndoneRow) -> UndoneRowOut:
     )
 
 
-def _planned(request: ApiRequest, code: UUID) -> tuple[Job, RecordRead]:
+def _planned(
+    request: ApiRequest, code: UUID, act: Act = Act.VIEW
+) -> tuple[Job, RecordRead]:
     """The job that undoes another one, and what it reads. Raises Problem for another
     job."""
-    job = lookup.draft_or_job(request.auth, code)
+    job = lookup.draft_or_job(request.auth, code, act)
     read = undo.current(job) if job.parent_rows == ParentRows.UNDONE else None
     return job, reads.existing(read, NO_UNDO)
 

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import models
 
+from jobsui.connections.models import Connection
 from jobsui.jobs.enums import FileState
 
 
@@ -80,6 +81,10 @@ class File(models.Model):
     error = models.TextField(blank=True)
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    # The connection of the token with which it was uploaded. None: it may be used for all.
+    connection = models.ForeignKey(
+        Connection, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     # When the retention settings made the content unavailable (retention.py). None: it is

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
 
+from jobsui.connections.models import Connection
 from jobsui.jobs.errors import UploadRefused
 from jobsui.jobs.models import File
 from jobsui.jobs.queueing import enqueue
@@ -46,14 +47,22 @@ def receive(
     return register(store(chunks, name), by=by, **layout)
 
 
-def register(stored: Stored, *, by: "User | None", **layout: Any) -> File:
-    """Make a File of a stored upload, and have it read."""
+def register(
+    stored: Stored,
+    *,
+    by: "User | None",
+    connection: Connection | None = None,
+    **layout: Any,
+) -> File:
+    """Make a File of a stored upload, and have it read. `connection`: the only one for
+    which it may be used."""
     file = File.objects.create(
         name=stored.name,
         stored_as=stored.stored_as,
         size=stored.size,
         sha256=stored.sha256,
         uploaded_by=by,
+        connection=connection,
         chosen=chosen_of(layout),
         **layout,
     )

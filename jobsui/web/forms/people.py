@@ -1,11 +1,18 @@
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db import transaction
 
+from jobsui.access import policy, roles
+from jobsui.access.models import Role
+from jobsui.connections.models import Connection
 from jobsui.web.forms.fields import DressedForm
+
+NO_ROLE = "None: only the connections below"
 
 
 def _username() -> forms.CharField:
@@ -16,18 +23,58 @@ def _username() -> forms.CharField:
 
 class PersonForm(DressedForm):
     username = _username()
-    is_superuser = forms.BooleanField(
-        label="Administrator",
+    role = forms.ChoiceField(
+        label="General role",
         required=False,
-        help_text="Can also manage connections, their secrets, and people.",
+        choices=[("", NO_ROLE), *Role.choices],
+        initial=Role.OPERATOR,
+        help_text=(
+            "Viewers see jobs and results. Operators also upload files, run jobs, and see "
+            "requests as they were sent. Administrators also manage connections, their "
+            "secrets, and people."
+        ),
     )
 
     def __init__(
-        self, *args: Any, person: User | None = None, by: User, **kwargs: Any
+        self,
+        *args: Any,
+        person: User | None = None,
+        by: User,
+        connections: Iterable[Connection],
+        **kwargs: Any,
     ) -> None:
+        """`connections`: all of them. Each has a field for the role there."""
         self.person = person
         self.by = by
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, initial=_roles_of(person), **kwargs)
+        self._connections = {f"connection_{each.pk}": each for each in connections}
+        for name, connection in self._connections.items():
+            self.fields[name] = forms.ChoiceField(
+                label=str(connection),
+                required=False,
+                choices=[("", "The general role"), *Role.choices],
+            )
+        self.dress()
+
+    @property
+    def general_fields(self) -> list[forms.BoundField]:
+        return [self["username"], self["role"]]
+
+    @property
+    def connection_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self._connections]
+
+    def save(self) -> User:
+        """The person, with these roles. Somebody new has no password yet."""
+        person = self.person or User()
+        person.username = self.cleaned_data["username"]
+        with transaction.atomic():
+            person.save()
+            roles.assign(person, _role(self.cleaned_data["role"]))
+            for name, connection in self._connections.items():
+                role = _role(self.cleaned_data[name])
+                roles.assign(person, role, connection=connection)
+        return person
 
     def clean_username(self) -> str:
         name: str = self.cleaned_data["username"]
@@ -36,13 +83,28 @@ class PersonForm(DressedForm):
             raise forms.ValidationError("That username is taken.")
         return name
 
-    def clean_is_superuser(self) -> bool:
-        is_superuser: bool = self.cleaned_data["is_superuser"]
-        if self.person == self.by and not is_superuser:
+    def clean_role(self) -> str:
+        role: str = self.cleaned_data["role"]
+        if self.person == self.by and role != Role.ADMINISTRATOR:
             raise forms.ValidationError(
                 "You cannot remove your own administrator role. Ask another administrator."
             )
-        return is_superuser
+        return role
+
+
+def _roles_of(person: User | None) -> dict[str, Any]:
+    if person is None:
+        return {}
+    assigned = {
+        f"connection_{assignment.connection_id}": assignment.role
+        for assignment in person.role_assignments.exclude(connection=None)
+    }
+    general = policy.general_role(person)
+    return assigned | {"username": person.username, "role": general or ""}
+
+
+def _role(text: str) -> Role | None:
+    return Role(text) if text else None
 
 
 class FirstRunForm(DressedForm):

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.connections import credentials, editing, health, objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.connections.models import API_TOKENS_END, Connection, SignIn
@@ -73,9 +74,8 @@ def add(request: HtmxRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@admin_required
 def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = lookup.connection(request.user, code)
+    connection = lookup.connection(request.user, code, Act.MANAGE)
     form = ConnectionForm(request.POST or None, connection=connection)
     if request.method == "POST" and form.is_valid():
         is_busy = actions.has_open_jobs(connection)
@@ -104,7 +104,7 @@ def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @post_only
 def test(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = lookup.connection(request.user, code)
+    connection = lookup.connection(request.user, code, Act.RUN)
     health.test(connection)
     if request.htmx:
         return render(
@@ -115,7 +115,7 @@ def test(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @post_only
 def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = lookup.connection(request.user, code)
+    connection = lookup.connection(request.user, code, Act.RUN)
     try:
         found = objects.fetch_all(connection)
     except ConnectionsError as error:
@@ -130,9 +130,8 @@ def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@admin_required
 def remove(request: HtmxRequest, code: UUID) -> HttpResponse:
-    connection = lookup.connection(request.user, code)
+    connection = lookup.connection(request.user, code, Act.MANAGE)
     if request.method == "GET":
         return confirmation.ask(request, _remove_question(request, connection))
     try:

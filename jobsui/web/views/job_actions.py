@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from jobsui import paging
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.jobs.control import actions, retries, uncertain_rows
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import JobsError
@@ -39,14 +40,14 @@ DECIDED = {
 
 @post_only
 def pause(request: HtmxRequest, code: UUID) -> HttpResponse:
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     done = f"Pause requested. {_still_to_come(job)}"
     return _act(request, code, actions.pause, done)
 
 
 @post_only
 def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     approved = f"Approved. Sending {counted(job.to_send, 'row')}."
     done = approved if job.is_held_after_first_batch else "Resumed."
     return _act(request, code, actions.resume, done)
@@ -56,7 +57,7 @@ def resume(request: HtmxRequest, code: UUID) -> HttpResponse:
 def cancel(request: HtmxRequest, code: UUID) -> HttpResponse:
     if request.method == "GET":
         return _ask(request, code, "cancel", _cancel_question)
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     done = f"Cancel requested. {_still_to_come(job)}"
     return _act(request, code, actions.cancel, done)
 
@@ -76,7 +77,7 @@ def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
     if request.method == "GET":
         asked = request.GET.get("decision", "")
         if asked == RESEND and not uncertain_rows.may_resend(
-            lookup.job(request.user, code)
+            lookup.job(request.user, code, Act.RUN)
         ):
             return redirect("jobs:detail", code)
         return _ask(request, code, "resolve", QUESTIONS.get(asked))
@@ -91,7 +92,7 @@ def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
 @post_only
 def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     """A new job of all failed rows, or of those of one cause."""
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     chosen = paging.parse_integer(request.POST.get("cause", ""))
     cause = lookup.cause(request.user, code, chosen) if chosen else None
     rows = (
@@ -112,7 +113,7 @@ def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
 @post_only
 def continue_unsent(request: HtmxRequest, code: UUID) -> HttpResponse:
     """A new job of the rows that a cancelled or failed job did not send."""
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     rows = counted(retries.unsent_rows(job), "row")
     try:
         child = retries.create_continuation(job, by=request.user)
@@ -128,7 +129,7 @@ def continue_unsent(request: HtmxRequest, code: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def run_settings(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Change how a launched job runs, until it has finished."""
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     if "adjust" not in actions.may(job):
         return redirect("jobs:detail", code)
     form = RunSettingsForm(request.POST or None, initial=job.run_settings.columns)
@@ -149,7 +150,7 @@ def _ask(
 ) -> HttpResponse:
     """Ask for confirmation. If there is no question, or the action is not possible now,
     show the job."""
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     if question is None or verb not in actions.may(job):
         return redirect("jobs:detail", code)
     return confirmation.ask(request, question(job))
@@ -159,7 +160,7 @@ def _act(
     request: HtmxRequest, code: UUID, act: Callable[..., None], done: str
 ) -> HttpResponse:
     """Do it. The job's page then says so, or why it was not possible."""
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     try:
         act(job, by=request.user)
     except JobsError as refusal:

@@ -12,7 +12,8 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 
 from jobsui import paging
-from jobsui.access import lookup
+from jobsui.access import lookup, policy
+from jobsui.access.policy import Act
 from jobsui.jobs import retention
 from jobsui.jobs.control import actions, proofs, retries, undo
 from jobsui.jobs.enums import Action, LimitedBy, ParentRows
@@ -67,10 +68,11 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.draft_or_job(request.user, code)
     if job.is_draft:
         return redirect("jobs:upload", code)
-    retriable = retries.retriable_causes(job)
+    may_run = policy.allows(request.user, Act.RUN, job.connection_id)
+    retriable = retries.retriable_causes(job) if may_run else {}
     context = _live(job, retriable) | _notices(job)
     context |= {
-        "may": actions.may(job),
+        "may": actions.may(job) if may_run else {},
         "warnings": api_warnings.of_job(job),
         "tab": "detail",
         "first_batch": _first_batch(job),
@@ -78,10 +80,10 @@ def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
         "run_settings": job.run_settings,
         "retries": job_details.retries(job),
         "retriable": retriable,
-        "undoable_rows": undo.undoable_rows(job),
+        "undoable_rows": undo.undoable_rows(job) if may_run else 0,
     }
     if job.is_over:
-        context |= _after_the_end(request, job)
+        context |= _after_the_end(request, job, may_run=may_run)
     return render(request, "jobs/detail.html", context)
 
 
@@ -114,7 +116,8 @@ def rows(request: HtmxRequest, code: UUID) -> HttpResponse:
     if outcome:
         found = found.filter(outcome=outcome)
     by_row = partial(paging.by_number, found, "row")
-    retriable = retries.retriable_causes(job) if cause else {}
+    may_run = policy.allows(request.user, Act.RUN, job.connection_id)
+    retriable = retries.retriable_causes(job) if cause and may_run else {}
     context = {
         "job": job,
         "tab": "rows",
@@ -178,12 +181,12 @@ def _live(job: Job, retriable: Mapping[int, int]) -> dict[str, Any]:
     }
 
 
-def _after_the_end(request: HtmxRequest, job: Job) -> dict[str, Any]:
+def _after_the_end(request: HtmxRequest, job: Job, *, may_run: bool) -> dict[str, Any]:
     """The proof of a job that has ended, and what an undo has put back."""
     proof = proofs.current(job)
     context: dict[str, Any] = {
         "proof_summary": proof_page.summary(proof, job),
-        "may_prove": not proofs.obstacle(job),
+        "may_prove": may_run and not proofs.obstacle(job),
     }
     is_undo = job.parent_rows == ParentRows.UNDONE
     read = undo.current(job) if is_undo else None

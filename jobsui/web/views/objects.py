@@ -4,7 +4,8 @@ from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import lookup
+from jobsui.access import lookup, policy
+from jobsui.access.policy import Act
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
 from jobsui.jobs.records import stored_forms
@@ -49,10 +50,11 @@ def detail(request: HtmxRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def add(request: HtmxRequest) -> HttpResponse:
+    policy.require_somewhere(request.user, Act.RUN)
     initial = {"connection": request.GET.get("connection")}
     form = ObjectKeyForm(
         request.POST or None,
-        connections=lookup.connections(request.user),
+        connections=lookup.connections(request.user, Act.RUN),
         initial=initial,
     )
     if request.method == "POST" and form.is_valid():
@@ -68,7 +70,7 @@ def add(request: HtmxRequest) -> HttpResponse:
 
 @post_only
 def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
-    custom_object = lookup.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk, Act.RUN)
     try:
         objects.refresh(custom_object)
     except ConnectionsError as error:
@@ -83,7 +85,7 @@ def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
 @post_only
 def forget_form(request: HtmxRequest, pk: int) -> HttpResponse:
     """Compare values of a field exactly again."""
-    custom_object = lookup.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk, Act.RUN)
     field = request.POST.get("field", "")
     stored_forms.forget(custom_object, field, request.POST.get("form", ""))
     messages.success(request, f"Forgotten. {field} is compared exactly again.")

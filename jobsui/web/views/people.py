@@ -20,15 +20,20 @@ from jobsui.web.http import HtmxRequest, admin_required
 @require_safe
 @admin_required
 def people_list(request: HtmxRequest) -> HttpResponse:
-    return render(request, "people/list.html", {"people": lookup.people(request.user)})
+    people = lookup.people(request.user).prefetch_related("role_assignments")
+    return render(request, "people/list.html", {"people": people})
 
 
 @require_http_methods(["GET", "POST"])
 @admin_required
 def add(request: HtmxRequest) -> HttpResponse:
-    form = PersonForm(request.POST or None, by=request.user)
+    form = PersonForm(
+        request.POST or None,
+        by=request.user,
+        connections=lookup.connections(request.user),
+    )
     if request.method == "POST" and form.is_valid():
-        return _with_new_password(request, User(**form.cleaned_data))
+        return _with_new_password(request, form.save())
     page = {"form": form, "title": "Add person"}
     return render(request, "people/form.html", page)
 
@@ -38,14 +43,14 @@ def add(request: HtmxRequest) -> HttpResponse:
 def edit(request: HtmxRequest, pk: int) -> HttpResponse:
     person = lookup.person(request.user, pk)
     title = person.get_username()
-    initial = {"username": person.username, "is_superuser": person.is_superuser}
     form = PersonForm(
-        request.POST or None, initial=initial, person=person, by=request.user
+        request.POST or None,
+        person=person,
+        by=request.user,
+        connections=lookup.connections(request.user),
     )
     if request.method == "POST" and form.is_valid():
-        for name, value in form.cleaned_data.items():
-            setattr(person, name, value)
-        person.save(update_fields=list(form.cleaned_data))
+        form.save()
         messages.success(request, f"{person} saved.")
         return redirect("people:list")
     page = {"form": form, "person": person, "title": title}

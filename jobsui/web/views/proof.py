@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.jobs import retention
 from jobsui.jobs.control import comparisons, proofs
 from jobsui.jobs.enums import ReadState
@@ -36,7 +37,7 @@ def progress(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 @post_only
 def start(request: HtmxRequest, code: UUID) -> HttpResponse:
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     try:
         proofs.start(job, by=request.user)
     except JobsError as refusal:

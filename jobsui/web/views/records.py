@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from jobsui import paging
-from jobsui.access import lookup
+from jobsui.access import lookup, policy
+from jobsui.access.policy import Act
 from jobsui.jobs.reports import record_history, record_now
 from jobsui.jobs.reports.record_values import Labels
 from jobsui.web import record_page
@@ -29,9 +30,12 @@ def history(request: HtmxRequest, pk: int) -> HttpResponse:
     after = paging.parse_integer(request.GET.get("after", "")) or 0
     found = record_history.page(custom_object, now.keys(key), after=after)
     labels = Labels(custom_object.schema)
+    may_run = policy.allows(request.user, Act.RUN, custom_object.connection_id)
     page |= {
         "now": now,
-        "lines": [record_page.line(touch, labels) for touch in found.entries],
+        "lines": [
+            record_page.line(touch, labels, may_run=may_run) for touch in found.entries
+        ],
         "after": after,
         "older": found.older,
         "query": urlencode({"key": key}),

@@ -5,6 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.connections import test_request
 from jobsui.connections.errors import ConnectionsError
 from jobsui.connections.models import CustomObject
@@ -15,7 +16,7 @@ from jobsui.web.http import HtmxRequest
 
 @require_safe
 def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
-    custom_object = lookup.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk, Act.RUN)
     prepared = test_request.prepare(custom_object, request.GET.get("action", "create"))
     form = TestRequestForm(
         initial={
@@ -30,7 +31,7 @@ def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
 @post_only
 def send(request: HtmxRequest, pk: int) -> HttpResponse:
     """Send what is in the form. A request that writes is confirmed first."""
-    custom_object = lookup.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk, Act.RUN)
     form = TestRequestForm(request.POST)
     if not form.is_valid():
         return _page(request, custom_object, form)
@@ -51,7 +52,7 @@ def send(request: HtmxRequest, pk: int) -> HttpResponse:
 def status(request: HtmxRequest, pk: int, status_id: str) -> HttpResponse:
     """The job status that a test request queued: a fragment that polls until the job is
     finished."""
-    custom_object = lookup.custom_object(request.user, pk)
+    custom_object = lookup.custom_object(request.user, pk, Act.RUN)
     try:
         answered = test_request.poll(custom_object.connection, status_id)
     except ConnectionsError as error:

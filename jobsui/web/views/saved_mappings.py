@@ -10,6 +10,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.control import automation, drafts, saved_mappings
 from jobsui.jobs.enums import JobState
@@ -61,7 +62,7 @@ def detail(request: HtmxRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def delete(request: HtmxRequest, pk: int) -> HttpResponse:
-    saved = lookup.saved_mapping(request.user, pk)
+    saved = lookup.saved_mapping(request.user, pk, Act.RUN)
     if request.method == "GET":
         return confirmation.ask(request, _delete_question(saved))
     custom_object = _object_of(request, saved)
@@ -74,7 +75,7 @@ def delete(request: HtmxRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def new_job(request: HtmxRequest, pk: int) -> HttpResponse:
     """The first step of a new job that has everything but its file."""
-    saved = lookup.saved_mapping(request.user, pk)
+    saved = lookup.saved_mapping(request.user, pk, Act.RUN)
     custom_object = _object_of(request, saved)
     form = NextFileForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
@@ -129,7 +130,7 @@ def use(request: HtmxRequest, job: Job) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def save(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Save the mapping of a draft or of a job. `from` is the step to go back to."""
-    job = lookup.draft_or_job(request.user, code)
+    job = lookup.draft_or_job(request.user, code, Act.RUN)
     back = _back(job, request.GET.get("from", ""))
     initial = {"name": job.saved_mapping.name if job.saved_mapping else ""}
     form = SaveMappingForm(request.POST or None, initial=initial)

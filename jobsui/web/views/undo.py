@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
+from jobsui.access.policy import Act
 from jobsui.jobs.control import actions, undo
 from jobsui.jobs.enums import ParentRows, ReadState
 from jobsui.jobs.errors import JobsError, NotPossibleNow
@@ -26,7 +27,7 @@ from jobsui.web.views.wizard import on_any_draft
 @require_http_methods(["GET", "POST"])
 def create(request: HtmxRequest, code: UUID) -> HttpResponse:
     """Show what an undo would do. A POST creates its draft."""
-    job = lookup.job(request.user, code)
+    job = lookup.job(request.user, code, Act.RUN)
     if request.method == "GET":
         if not undo.undoable_rows(job):
             return redirect("jobs:detail", code)

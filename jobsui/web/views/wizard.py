@@ -16,7 +16,8 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import retarget
 
-from jobsui.access import lookup
+from jobsui.access import lookup, policy
+from jobsui.access.policy import Act
 from jobsui.jobs.control import automation, drafts, saved_mappings
 from jobsui.jobs.enums import Action, FileState, JobState, ParentRows
 from jobsui.jobs.errors import JobsError, NotPossibleNow
@@ -45,6 +46,7 @@ def on_any_draft(view: DraftView) -> DraftView:
         job = lookup.draft_or_job(request.user, code)
         if not job.is_draft:
             return http.go(request, "jobs:detail", code)
+        policy.require(request.user, Act.RUN, job.connection_id)
         return view(request, job, **others)
 
     return found
@@ -77,7 +79,8 @@ def with_file(view: DraftView) -> DraftView:
 @http.takes_files
 @require_http_methods(["GET", "POST"])
 def new(request: HtmxRequest) -> HttpResponse:
-    objects = lookup.objects(request.user)
+    policy.require_somewhere(request.user, Act.RUN)
+    objects = lookup.objects(request.user, Act.RUN)
     choice = _choose_mapping(request)
     if choice.is_valid():
         return redirect("mappings:new_job", choice.cleaned_data["mapping"].pk)
@@ -118,7 +121,7 @@ def upload(request: HtmxRequest, job: Job) -> HttpResponse:
     leads on to the step that the draft has reached by itself."""
     if "follow" in request.GET and (reached := _page_reached(job)):
         return redirect(reached)
-    objects = lookup.objects(request.user)
+    objects = lookup.objects(request.user, Act.RUN)
     chosen = objects.filter(connection=job.connection, key=job.object_key).first()
     form = JobForm(
         request.POST or None,

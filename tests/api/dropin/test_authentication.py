@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from jobsui.access.models import ApiToken, Scope
+from jobsui.access import roles
+from jobsui.access.models import ApiToken, Role, Scope
 from jobsui.api.throttle import MAX_REJECTED_TOKENS
 from jobsui.connections.models import Connection
 from jobsui.jobs.models import Job
@@ -170,3 +171,19 @@ def test_other_methods_are_refused_in_json(
     assert response["Allow"] == allowed
     assert read(response)["error"] == "MethodNotAllowed"
     assert "Send any other request to Zendesk itself" in read(response)["description"]
+
+
+@pytest.mark.parametrize("path", ["job_statuses", "custom_objects/gadget/records"])
+def test_token_whose_owner_has_no_role_is_refused(
+    client: Client, ana: User, acme: Connection, path: str
+) -> None:
+    token = make_token(ana, acme)
+    roles.assign(ana, None)
+    roles.assign(ana, Role.ADMINISTRATOR, connection=make_connection(name="Other"))
+
+    response = ask(client, f"Bearer {token}", path)
+
+    assert response.status_code == 403
+    assert "The owner of this API token has no role for its connection." in str(
+        read(response)
+    )

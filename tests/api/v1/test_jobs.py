@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -412,8 +413,11 @@ def test_impossible_job_is_refused_and_leaves_nothing(
     harness: Harness, program: Programs, body: dict[str, Any], status: int, detail: str
 ) -> None:
     harness.object()
-    file = make_file("name,serial\nOne,AB-000001\n")
-    rejected = make_file("a\n1\n", state="rejected", error="It is a picture.")
+    owner = User.objects.get(username="boss")
+    file = make_file("name,serial\nOne,AB-000001\n", uploaded_by=owner)
+    rejected = make_file(
+        "a\n1\n", state="rejected", error="It is a picture.", uploaded_by=owner
+    )
     if "file" in body:
         body = body | {
             "file": body["file"].format(file=file.code, rejected=rejected.code)

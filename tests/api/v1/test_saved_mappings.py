@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from jobsui.connections.models import CustomObject
@@ -23,7 +24,7 @@ def saved(db: None) -> SavedMapping:  # noqa: ARG001
 
 
 def create(program: Program, content: str = NEXT, **body: Any) -> Any:
-    file = make_file(content)
+    file = make_file(content, uploaded_by=User.objects.get(username="boss"))
     job = {
         "connection": "Acme",
         "object": "gadget",

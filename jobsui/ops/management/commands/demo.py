@@ -8,6 +8,8 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
+from jobsui.access import roles
+from jobsui.access.models import Role
 from jobsui.connections import credentials, objects
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.control import actions, drafts
@@ -20,6 +22,11 @@ from jobsui.ops.output import counts
 from jobsui.ops.sample import sample_csv
 
 CONNECTION_NAME = "Sandbox"
+USERS = {
+    "admin": Role.ADMINISTRATOR,
+    "operator": Role.OPERATOR,
+    "viewer": Role.VIEWER,
+}
 TIMEOUT_SECONDS = 60
 
 
@@ -34,8 +41,8 @@ class Command(BaseCommand):
         parser.add_argument("sandbox_host")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        for username, is_admin in (("admin", True), ("operator", False)):
-            password = _create_user(username, is_admin=is_admin)
+        for username, role in USERS.items():
+            password = _create_user(username, role)
             self._say(f"  sign in as {username:<9} password {password}")
         connection = _connection(options["sandbox_host"])
         objects.fetch_all(connection)
@@ -84,10 +91,10 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _create_user(username: str, *, is_admin: bool) -> str:
+def _create_user(username: str, role: Role) -> str:
     """Returns a new random password, each time the demo starts."""
     user, _ = User.objects.get_or_create(username=username)
-    user.is_superuser = is_admin
+    roles.assign(user, role)
     password = secrets.token_urlsafe(9)
     user.set_password(password)
     user.save()
