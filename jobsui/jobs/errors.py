@@ -1,8 +1,11 @@
 """What the product refuses, in sentences for people."""
 
+from django.db import InterfaceError, OperationalError
+
 from jobsui.files.errors import FileRefused
 
 __all__ = [
+    "DATABASE_AWAY",
     "ChangedSinceCheck",
     "FileRefused",
     "JobsError",
@@ -13,6 +16,10 @@ __all__ = [
     "UnreachableNow",
     "UploadRefused",
 ]
+
+
+DATABASE_AWAY = (OperationalError, InterfaceError)
+"""What the database raises while it cannot be used, among other errors."""
 
 
 class JobsError(Exception):

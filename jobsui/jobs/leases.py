@@ -17,6 +17,7 @@ from django.db.models.functions import Now
 
 from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import sql
+from jobsui.jobs.errors import DATABASE_AWAY
 from jobsui.jobs.models import Lease
 from jobsui.jobs.timing import timing_from_settings
 
@@ -165,9 +166,9 @@ def held(
 @contextmanager
 def tried(name: str, give_up: Callable[[Held, str], None]) -> Iterator[Held | None]:
     """`held` for a task that must end. `give_up` is called with the lease and the reason, a
-    sentence, after MAX_TRIES runs in a row that did not end, the last one with an error, or
-    after MAX_KILLS that were killed with their worker. It must take the work out of the
-    state in which the sweep enqueues it."""
+    sentence, after MAX_TRIES runs in a row that did not end, the last one with an error; after
+    MAX_KILLS, if the database was away or they were killed with their worker. It must take
+    the work out of the state in which the sweep enqueues it."""
     with held(name) as lease:
         if lease is None:
             yield None
@@ -181,7 +182,9 @@ def tried(name: str, give_up: Callable[[Held, str], None]) -> Iterator[Held | No
         try:
             yield lease
         except Exception as error:
-            if lease.tries >= MAX_TRIES:
+            # A database that is away is no fault of the work.
+            is_away = isinstance(error, DATABASE_AWAY)
+            if lease.tries >= (MAX_KILLS if is_away else MAX_TRIES):
                 give_up(lease, FAILED.format(error=type(error).__name__))
                 lease.tries = 0
             # RQ keeps it for administrators.

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models.functions import Now
 
 from jobsui.jobs import leases
@@ -122,3 +122,28 @@ def test_a_usual_lease_is_not_cut() -> None:
 
     assert lease
     assert Lease.objects.get().expires_at == before.expires_at
+
+
+@pytest.mark.parametrize(
+    ("error", "runs"),
+    [
+        (ValueError, leases.MAX_TRIES),
+        (OperationalError, leases.MAX_KILLS),
+        (InterfaceError, leases.MAX_KILLS),
+    ],
+)
+def test_task_outlives_a_database_that_is_away(
+    error: type[Exception], runs: int
+) -> None:
+    given_up: list[str] = []
+
+    for run in range(1, runs + 1):
+        before = len(given_up)
+        with (
+            pytest.raises(error),
+            leases.tried("check:1", lambda _, reason: given_up.append(reason)),
+        ):
+            raise error
+        assert (before, len(given_up)) == (0, int(run == runs))
+
+    assert error.__name__ in given_up[0]

@@ -45,10 +45,10 @@ from jobsui.jobs.delivery.kept_wait import KeptWait
 from jobsui.jobs.delivery.limit_log import LimitLog
 from jobsui.jobs.delivery.prior_reads import PriorRead
 from jobsui.jobs.delivery.reconciliation import UnconfirmedBatch
-from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.turns import Turn
 from jobsui.jobs.delivery.watched_changes import WatchedChanges
 from jobsui.jobs.enums import AttemptResult, LimitedBy
+from jobsui.jobs.errors import DATABASE_AWAY
 from jobsui.jobs.ledger import record_order
 from jobsui.jobs.models import Attempt, Batch
 from jobsui.jobs.sql import known_status_ids, unconfirmed_batches, waiting_jobs

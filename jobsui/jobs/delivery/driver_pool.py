@@ -14,9 +14,9 @@ from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.jobs import leases
 from jobsui.jobs.delivery import restore_guard, transitions
 from jobsui.jobs.delivery.driver import Driver
-from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.delivery.turns import Revision, Turn, choose_leaving
 from jobsui.jobs.enums import SENDABLE
+from jobsui.jobs.errors import DATABASE_AWAY
 from jobsui.jobs.models import Job, Lease
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import Timing

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
@@ -28,6 +28,7 @@ from jobsui.jobs.delivery.decision import (
 )
 from jobsui.jobs.delivery.finished_batches import BatchFinished
 from jobsui.jobs.enums import IN_FLIGHT, SENDABLE, AttemptResult, BatchState, Component
+from jobsui.jobs.errors import DATABASE_AWAY
 from jobsui.jobs.ledger import api_warnings, lifecycle, settlement
 from jobsui.jobs.ledger.settlement import JobCounters, ReportedResults
 from jobsui.jobs.models import Attempt, Batch, Job
@@ -36,7 +37,6 @@ from jobsui.jobs.timing import Timing
 
 logger = logging.getLogger(__name__)
 
-DATABASE_AWAY = (OperationalError, InterfaceError)
 BATCH_FIELDS = (
     *settlement.SETTLED_FIELDS,
     "status_id",

@@ -23,8 +23,8 @@ from django.utils import timezone
 from jobsui.clock import Clock
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.jobs import account_client, leases, retention, sql
-from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import Action, Landing, Purpose, ReadState, Verdict
+from jobsui.jobs.errors import DATABASE_AWAY
 from jobsui.jobs.live import account_listing, left_out, name_list, reasons, undo_rows
 from jobsui.jobs.live.claims import LaterJobs
 from jobsui.jobs.live.keys_of_file import KeysOfFile

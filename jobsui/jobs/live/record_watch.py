@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 
 from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.jobs import account_client, leases
-from jobsui.jobs.delivery.transitions import DATABASE_AWAY
 from jobsui.jobs.enums import SENDABLE, Component, EventKind
+from jobsui.jobs.errors import DATABASE_AWAY
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import ChangedRecords, Job, RecordRead, RecordWatch
 from jobsui.jobs.timing import Timing
