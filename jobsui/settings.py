@@ -267,4 +267,6 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_text("LOG_LEVEL", "INFO")},
+    # Its warnings quote the headers of a response, which may repeat a secret.
+    "loggers": {"urllib3.connection": {"level": "ERROR"}},
 }

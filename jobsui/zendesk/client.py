@@ -19,6 +19,7 @@ from jobsui.zendesk.errors import (
     Unauthorized,
     Unconfirmed,
 )
+from jobsui.zendesk.masking import masked, masked_headers, secrets_of
 from jobsui.zendesk.payloads import Json, Response
 from jobsui.zendesk.transport import HttpTransport, Request, Transport
 
@@ -101,7 +102,8 @@ class Client:
         deadline: float | None = None,
     ) -> Response:
         """Send once and read the whole response, whatever its status, within `deadline`
-        seconds (by default the client's request_timeout).
+        seconds (by default the client's request_timeout). Credentials that the response
+        repeats are hidden.
 
         Raises NotSent when the request certainly did not go out, Unconfirmed when it may
         have.
@@ -122,8 +124,12 @@ class Client:
         finished = self._clock.monotonic()
         if date := _date(received.headers):
             self._last_date = (date, finished)
+        secrets = secrets_of(sent_headers.get("Authorization", ""))
         return Response(
-            received.status, received.headers, received.body, finished - started
+            received.status,
+            masked_headers(received.headers, secrets),
+            masked(received.body, secrets),
+            finished - started,
         )
 
     def call(

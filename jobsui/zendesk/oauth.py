@@ -9,6 +9,7 @@ from jobsui.zendesk.errors import (
     Unconfirmed,
     ZendeskError,
 )
+from jobsui.zendesk.masking import masked_text
 from jobsui.zendesk.payloads import Json, Token
 
 NO_TOKEN_ENDPOINT = "no_token_endpoint"  # noqa: S105  # our code for such a host
@@ -23,6 +24,8 @@ REASONS = {
     "unsupported_grant_type": NO_GRANT,
     "unauthorized_client": NO_GRANT,
 }
+SECRETS = ("client_secret", "refresh_token")
+"""Of a grant."""
 MAX_LIFETIME_SECONDS = 366 * 24 * 3600
 """Zendesk's own tokens live two days at most."""
 GRANULAR_SCOPE = "custom_objects:read custom_objects:write"
@@ -70,11 +73,12 @@ def _token(base_url: str, grant: dict[str, Json]) -> Token:
         raise _without_response(error) from None
     if not isinstance(data, dict) or not data.get("access_token"):
         raise Unconfirmed("Zendesk's response has no access token.")
+    secrets = tuple(str(given[name]) for name in SECRETS if name in given)
     return Token(
         access_token=str(data["access_token"]),
         refresh_token=str(data.get("refresh_token") or ""),
         expires_in=_seconds(data.get("expires_in")),
-        scope=_scope(data.get("scope")),
+        scope=_scope(data.get("scope"), secrets),
     )
 
 
@@ -106,11 +110,11 @@ def _without_response(error: ZendeskError) -> ZendeskError:
     )
 
 
-def _scope(value: Json) -> str | None:
+def _scope(value: Json, secrets: tuple[str, ...]) -> str | None:
     """Scopes separated by spaces. They may come as a list."""
     if isinstance(value, list):
-        return " ".join(str(each) for each in value)
-    return value if isinstance(value, str) else None
+        value = " ".join(str(each) for each in value)
+    return masked_text(value, secrets) if isinstance(value, str) else None
 
 
 def _seconds(value: Json) -> int | None:

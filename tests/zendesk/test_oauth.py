@@ -126,3 +126,11 @@ def test_lifetime_is_read_tolerantly(lifetime: str, seconds: int | None) -> None
 
 def test_token_does_not_show_itself() -> None:
     assert SECRET not in repr(Token(SECRET, SECRET, 5))
+
+
+def test_scope_does_not_repeat_a_secret() -> None:
+    body = f'{{"access_token": "new", "scope": ["read", "{SECRET}"]}}'.encode()
+    with serving(responds(body)) as server:
+        token = oauth.client_credentials(server.url, "client", SECRET, "read")
+
+    assert token.scope == "read [hidden]"
