@@ -69,7 +69,10 @@ def attacks(target: Target) -> dict[str, Attack]:
     }
     for method, path in _operations(target):
         found[f"{method} {path}: all shapes"] = _all_shapes(target, method, path)
-    found["9 MB of items twice with one Idempotency-Key"] = lambda: _repeated(target)
+    many = _good_job(target, 80_000, 60)
+    found["9 MB of items twice with one Idempotency-Key"] = lambda: _repeated(
+        target, many
+    )
     found["Idempotency-Key of 7 KB"] = _to_api(
         target,
         "POST",
@@ -77,7 +80,8 @@ def attacks(target: Target) -> dict[str, Attack]:
         _good_job(target, 10),
         Idempotency_Key="k" * 7000,
     )
-    found["job with an item of 24 MB, drop-in"] = lambda: _dropin(target, _large_item())
+    large = _large_item()
+    found["job with an item of 24 MB, drop-in"] = lambda: _dropin(target, large)
     found["job with a number of a million digits, drop-in"] = lambda: _dropin(
         target, b'{"job":{"action":"create","items":[{"a":' + b"7" * 10**6 + b"}]}}"
     )
@@ -169,8 +173,7 @@ def _good_job(target: Target, items: int, size: int = 10) -> bytes:
     return json.dumps(job).encode()
 
 
-def _repeated(target: Target) -> str:
-    body = _good_job(target, 80_000, 60)
+def _repeated(target: Target, body: bytes) -> str:
     answers = [
         target.send("POST", "/api/v1/jobs", body, **{"Idempotency-Key": "attack"})
         for _ in range(2)

@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "jobsui.web.sessions.end_old_sessions",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "jobsui.web.middleware.no_store",
     "jobsui.web.middleware.gone",
@@ -147,7 +148,11 @@ WEB_THREADS = 16
 FREE_WEB_THREADS = 4
 
 MAX_UPLOAD_BYTES = env_int("JOBSUI_MAX_UPLOAD_MB", default=2048) * 1024 * 1024
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+# How much the uploaded files of one person may take, in MB; 0: no limit.
+MAX_FILES_MB = env_int("JOBSUI_MAX_FILES_MB", default=0, minimum=0)
+# How much of the disk uploads leave free, in MB.
+MIN_FREE_MB = env_int("JOBSUI_MIN_FREE_MB", default=1024, minimum=0)
+FILE_UPLOAD_HANDLERS = ["jobsui.jobs.preparation.upload_room.UploadHandler"]
 # On the same file system as uploads, so that a complete upload is only renamed. /tmp may
 # be small, or in memory.
 FILE_UPLOAD_TEMP_DIR = MEDIA_ROOT / "incoming"
@@ -216,7 +221,10 @@ LOGIN_REDIRECT_URL = "home"
 
 # In the session instead of a cookie, because messages name connections and people.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-SESSION_COOKIE_AGE = 12 * 3600
+# A session ends after this time without use, and after SESSION_DAYS in any case
+# (web/sessions.py).
+SESSION_COOKIE_AGE = env_int("JOBSUI_SESSION_HOURS", default=12) * 3600
+SESSION_DAYS = env_int("JOBSUI_SESSION_DAYS", default=7)
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "jobsui_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if HTTPS else "jobsui_csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

@@ -115,3 +115,21 @@ class CacheEntry(models.Model):
     value = models.JSONField()
     # None: never.
     expires_at = models.DateTimeField(null=True, blank=True, db_index=True)
+
+
+class LimitUse(models.Model):
+    """How far a person or a token has used a limit (limits.py)."""
+
+    # "user:ID" or "apitoken:ID".
+    who = models.CharField(max_length=40)
+    what = models.CharField(max_length=20)
+    # From when on a use would be the first again.
+    next_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["who", "what"], name="one_use_per_limit"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.what} by {self.who}"

@@ -21,6 +21,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from jobsui.access.errors import TokenRefused
+from jobsui.access.limits import LimitReached
 from jobsui.access.policy import NotAllowed
 from jobsui.api.schema import Schema
 from jobsui.connections.errors import (
@@ -157,6 +158,10 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, "refused", str(error), errors)
         case ConnectionsError():
             return Problem(422, "refused", str(error))
+        case LimitReached():
+            return Problem(
+                429, "limit_reached", str(error), retry_after=error.retry_after
+            )
         case TokenRefused():
             return Problem(403, "not_allowed", str(error))
         case ZendeskError():

@@ -1,5 +1,6 @@
 """What the product refuses, in sentences for people."""
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 
 from jobsui.files.errors import FileRefused
@@ -10,6 +11,7 @@ __all__ = [
     "FileRefused",
     "JobsError",
     "MappingRefused",
+    "NoRoom",
     "NotPossibleNow",
     "NotPossibleYet",
     "OutdatedRead",
@@ -58,3 +60,8 @@ class MappingRefused(JobsError):
 
 class UploadRefused(JobsError):
     """Too large, empty, or not a file we read."""
+
+
+class NoRoom(UploadRefused, SuspiciousOperation):
+    """The disk is full, or what the person may store is used up. Django answers it as a
+    suspicious operation where it reads a form itself."""

@@ -9,10 +9,14 @@ from django.http.request import split_domain_port
 from django.middleware.csrf import REASON_BAD_ORIGIN, REASON_BAD_REFERER
 from django.shortcuts import render
 
+from jobsui.jobs.errors import NoRoom
 from jobsui.web.addresses import page_behind
+from jobsui.web.refusal import no_room
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, NoRoom):
+        return no_room(request, exception)
     host = ""
     if isinstance(exception, DisallowedHost):
         host, _ = split_domain_port(request.META.get("HTTP_HOST", "").lower())

@@ -11,9 +11,11 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from jobsui.access import policy
+from jobsui.access import limits, policy
+from jobsui.access.limits import Limited, LimitReached
 from jobsui.access.policy import Act
 from jobsui.paging import BadCursor, Page
+from jobsui.web.refusal import too_many
 
 
 class HtmxRequest(HttpRequest):
@@ -35,6 +37,32 @@ def admin_required[**P](
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def limited[**P, R: HttpResponseBase](
+    what: Limited,
+) -> Callable[
+    [Callable[Concatenate[HtmxRequest, P], R]],
+    Callable[Concatenate[HtmxRequest, P], HttpResponseBase],
+]:
+    """Counts each call of a view. Beyond the person's limit, the page says so."""
+
+    def wrap(
+        view: Callable[Concatenate[HtmxRequest, P], R],
+    ) -> Callable[Concatenate[HtmxRequest, P], HttpResponseBase]:
+        @wraps(view)
+        def counted(
+            request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponseBase:
+            try:
+                limits.count(request.user, what)
+            except LimitReached as reached:
+                return too_many(request, reached)
+            return view(request, *args, **kwargs)
+
+        return counted
+
+    return wrap
 
 
 def go(request: HtmxRequest, to: str, *args: Any) -> HttpResponse:

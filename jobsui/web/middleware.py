@@ -11,9 +11,13 @@ from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
 from jobsui import waits
+from jobsui.access import limits
+from jobsui.access.limits import Limited, LimitReached
+from jobsui.jobs.errors import NoRoom
+from jobsui.jobs.preparation import upload_room
 from jobsui.web import first_run
 from jobsui.web.addresses import page_behind, page_of
-from jobsui.web.refusal import refused
+from jobsui.web.refusal import no_room, refused, too_many
 
 MAX_FORM_BYTES = 4 * 1024**2
 """Without files. Takes 25 times as much memory if each byte is encoded. The largest form has
@@ -77,6 +81,8 @@ class BodyLimit:
         max_bytes = _max_body(request, view)
         if length > max_bytes:
             return _too_large(request, view)
+        if refusal := _refused_upload(request, view, length):
+            return refusal
         if length <= waits.MAX_SMALL_BODY:
             return None
         held: ExitStack = request.held  # type: ignore[attr-defined]
@@ -92,6 +98,23 @@ class BodyLimit:
             BUSY,
             retry_after=waits.RETRY_AFTER_SECONDS,
         )
+
+
+def _refused_upload(
+    request: HttpRequest, view: Callable[..., HttpResponseBase], length: int
+) -> HttpResponse | None:
+    """Counts an upload to a page. Programs are not known before their view."""
+    is_upload = getattr(view, "takes_files", False) and request.method == "POST"
+    if not is_upload or hasattr(view, "too_large") or not request.user.is_authenticated:
+        return None
+    try:
+        limits.count(request.user, Limited.UPLOAD)
+        upload_room.require_room(length, by=request.user)
+    except LimitReached as reached:
+        return too_many(request, reached)
+    except NoRoom as refusal:
+        return no_room(request, refusal)
+    return None
 
 
 def _max_body(request: HttpRequest, view: Callable[..., HttpResponseBase]) -> int:

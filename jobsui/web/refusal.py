@@ -4,6 +4,8 @@ view or leave it at once."""
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from jobsui.access.limits import LimitReached
+from jobsui.jobs.errors import NoRoom
 from jobsui.web.addresses import page_behind
 
 
@@ -24,3 +26,17 @@ def refused(
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)
     return response
+
+
+def no_room(request: HttpRequest, refusal: NoRoom) -> HttpResponse:
+    return refused(request, 507, "No room for the upload", str(refusal))
+
+
+def too_many(request: HttpRequest, reached: LimitReached) -> HttpResponse:
+    return refused(
+        request,
+        429,
+        "Too many requests",
+        str(reached),
+        retry_after=reached.retry_after,
+    )

@@ -11,12 +11,12 @@ import pytest
 from django.conf import settings as configured
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
 
 from jobsui import waits
 from jobsui.connections.models import CustomObject
 from jobsui.jobs.models import File, Job
+from jobsui.jobs.preparation.upload_room import UploadHandler
 from jobsui.web.middleware import MAX_FORM_BYTES
 from tests.web import stages
 from tests.web.conftest import signed_in
@@ -167,6 +167,41 @@ def test_upload_by_htmx_that_finds_no_place_is_refused_in_place(
     assert "Too many uploads" in answer.text
 
 
+@pytest.mark.usefixtures("thing")
+def test_upload_without_room_is_refused_before_it_is_read(
+    operator: Client, settings: Any
+) -> None:
+    settings.MIN_FREE_MB = 10**9
+
+    answer = post_unread(operator, "/jobs/new/", 1000)
+
+    assert answer.status_code == 507
+    assert "No room for the upload" in answer.text
+    assert "JOBSUI_KEEP_FILES_DAYS" in answer.text
+
+
+def test_upload_that_fills_the_disk_is_stopped(
+    operator: Client,
+    thing: CustomObject,
+    settings: Any,
+    stored: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jobsui.jobs.preparation.upload_room.require_room", no_check)
+    settings.MIN_FREE_MB = 10**9
+    before = stored()
+
+    answer = operator.post("/jobs/new/", form(thing, b"name\na\n"))
+
+    assert answer.status_code == 507
+    assert "so the upload was stopped" in answer.text
+    assert stored() == before
+
+
+def no_check(_size: int, **_by: Any) -> None:
+    """The disk had room when the upload began."""
+
+
 @pytest.mark.usefixtures("no_place")
 def test_small_upload_needs_no_place(operator: Client, thing: CustomObject) -> None:
     assert operator.post("/jobs/new/", form(thing, b"name\na\n")).status_code == 302
@@ -215,7 +250,7 @@ def test_refused_uploads_leave_no_temporary_file(
     assert list(tmp_path.iterdir()) == []
     assert File.objects.count() == 0
     assert [
-        f"{TemporaryFileUploadHandler.__module__}.{TemporaryFileUploadHandler.__name__}"
+        f"{UploadHandler.__module__}.{UploadHandler.__name__}"
     ] == configured.FILE_UPLOAD_HANDLERS
 
 

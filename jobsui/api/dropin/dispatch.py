@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
 from jobsui import waits
+from jobsui.access.limits import LimitReached
 from jobsui.api.dropin import errors
 from jobsui.api.dropin.authentication import authenticate
 from jobsui.api.dropin.errors import DropinError
@@ -54,6 +55,8 @@ def _public(view: View, *, takes_files: bool = False) -> View:
             return view(request, *groups)
         except DropinError as error:
             return error.response
+        except LimitReached as reached:
+            return errors.rate_limited(reached.retry_after).response
         except Http404:
             return errors.not_found().response
         except Exception:

@@ -121,6 +121,10 @@ def too_large(description: str) -> DropinError:
     return _described(413, "TooLarge", description)
 
 
+def no_room(description: str) -> DropinError:
+    return _described(507, "InsufficientStorage", description)
+
+
 def rate_limited(seconds: int) -> DropinError:
     """Plain text, as Zendesk sends it."""
     return DropinError(

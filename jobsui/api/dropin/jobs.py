@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 
+from jobsui.access import limits
+from jobsui.access.limits import Limited
 from jobsui.access.models import Scope
 from jobsui.api.dropin import authentication, errors, statuses
 from jobsui.api.dropin.authentication import Caller
@@ -14,10 +16,10 @@ from jobsui.connections.errors import ConnectionsError, NotFound, ZendeskError
 from jobsui.connections.objects import ObjectRefused
 from jobsui.jobs.control import automation, drafts
 from jobsui.jobs.enums import Action, JobState
-from jobsui.jobs.errors import FileRefused, UploadRefused
+from jobsui.jobs.errors import FileRefused, NoRoom, UploadRefused
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job, RunSettings
-from jobsui.jobs.preparation import item_uploads
+from jobsui.jobs.preparation import item_uploads, upload_room
 from jobsui.jobs.preparation.item_uploads import Received
 
 MAX_ITEMS = 100_000
@@ -33,7 +35,9 @@ RUN_SETTINGS = RunSettings(stop_percent=None, stop_refusals=None)
 
 def create(request: HttpRequest, caller: Caller, key: str) -> HttpResponseBase:
     authentication.require_scope(caller, Scope.RUN)
+    limits.count(caller.token, Limited.LAUNCH)
     _require_object(caller, key)
+    _require_room(request, caller)
     received = _receive(request, caller)
     try:
         job = _queue(received, caller, key)
@@ -52,6 +56,14 @@ def _require_object(caller: Caller, key: str) -> None:
         raise errors.zendesk_failed(error) from error
 
 
+def _require_room(request: HttpRequest, caller: Caller) -> None:
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    try:
+        upload_room.require_room(length, by=caller.token.user)
+    except NoRoom as refusal:
+        raise errors.no_room(str(refusal)) from None
+
+
 def _receive(request: HttpRequest, caller: Caller) -> Received:
     # Django would read a chunked body as an empty one.
     if "Transfer-Encoding" in request.headers:
@@ -61,6 +73,8 @@ def _receive(request: HttpRequest, caller: Caller) -> Received:
         return item_uploads.receive(_chunks(request), name, max_items=MAX_ITEMS)
     except FileRefused as refusal:
         raise errors.bad_request(UNPROCESSABLE, str(refusal)) from None
+    except NoRoom as refusal:
+        raise errors.no_room(str(refusal)) from None
     except UploadRefused as refusal:
         size = int(request.META.get("CONTENT_LENGTH") or 0)
         if size > settings.MAX_UPLOAD_BYTES:

@@ -7,7 +7,8 @@ from django.http import HttpResponse, StreamingHttpResponse
 from ninja import Router, Status
 
 from jobsui import paging
-from jobsui.access import lookup
+from jobsui.access import limits, lookup
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
@@ -244,6 +245,7 @@ def plan(request: ApiRequest, code: Code) -> StreamingHttpResponse:
     each value that changes, and one for each record that is created or deleted. Rows that
     are the same are left out, and records that only the account has have no `row`. 409 until
     the comparison is done."""
+    limits.count(request.auth, Limited.EXPORT)
     read = _current(lookup.draft_or_job(request.auth, code))
     reads.require_done(read, NOT_DONE)
     lines = compared_rows.plan_csv(read)

@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpResponse
 from ninja import Router
 
-from jobsui.access import lookup, policy
+from jobsui.access import limits, lookup, policy
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import ADMIN, RUN, ApiRequest
@@ -119,4 +120,5 @@ def delete(request: ApiRequest, code: Code) -> HttpResponse:
 def test(request: ApiRequest, code: Code) -> TestOut:
     """Sends read-only requests. Returns whether the connection works and whom it
     authenticates as; otherwise `error` says why and what to do."""
+    limits.count(request.auth, Limited.CONNECTION_TEST)
     return TestOut.from_orm(health.test(lookup.connection(request.auth, code, Act.RUN)))

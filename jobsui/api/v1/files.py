@@ -4,14 +4,16 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from ninja import File, Form, Router
 from ninja.files import UploadedFile
 from pydantic import AfterValidator, Field
 
-from jobsui.access import lookup
+from jobsui.access import limits, lookup
+from jobsui.access.limits import Limited
+from jobsui.access.models import ApiToken, Scope
 from jobsui.api import idempotency
-from jobsui.api.auth import RUN, ApiRequest
+from jobsui.api.auth import ApiRequest, Bearer
 from jobsui.api.problems import Problem
 from jobsui.api.schema import Schema
 from jobsui.api.v1 import file_warnings
@@ -19,7 +21,7 @@ from jobsui.api.v1.file_warnings import FileWarningOut
 from jobsui.api.v1.types import Code, Text, responses
 from jobsui.jobs.enums import FileState
 from jobsui.jobs.models import File as StoredFile
-from jobsui.jobs.preparation import file_formats, uploads
+from jobsui.jobs.preparation import file_formats, upload_room, uploads
 
 router = Router()
 ENCODINGS = ["", *file_formats.ENCODING_NAMES]
@@ -136,9 +138,21 @@ class FileOut(Schema):
     kept. A job cannot be created from the file then."""
 
 
+class UploadBearer(Bearer):
+    """Also counts the upload and finds out whether it has room, before it is read."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
+        api_token = super().authenticate(request, token)
+        if api_token:
+            limits.count(api_token, Limited.UPLOAD)
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+            upload_room.require_room(length, by=api_token.user)
+        return api_token
+
+
 @router.post(
     "",
-    auth=RUN,
+    auth=UploadBearer(Scope.RUN),
     operation_id="upload_file",
     summary="Upload a file",
     description=UPLOAD,

@@ -8,7 +8,8 @@ from uuid import UUID
 from django.http import HttpResponse
 from ninja import Router
 
-from jobsui.access import lookup
+from jobsui.access import limits, lookup
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
@@ -43,6 +44,7 @@ def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any
     """Launches a job that is ready. A job that is still being read, checked or compared is
     launched as soon as it is ready, and so is an undo whose records are being read. A job
     that was compared sends only what differs."""
+    limits.count(request.auth, Limited.LAUNCH)
     job = lookup.draft_or_job(request.auth, code, Act.RUN)
     chosen = body or LaunchIn()
     run_settings = chosen.run_settings.apply(job.run_settings)
@@ -125,6 +127,7 @@ def stop_waiting(request: ApiRequest, code: Code) -> Any:
 def retry(request: ApiRequest, code: Code, body: RetryIn | None = None) -> HttpResponse:
     """Creates a job with the failed rows, or with those of one cause, and checks them
     again. Until that job is launched, another call returns the same job."""
+    limits.count(request.auth, Limited.LAUNCH)
     chosen = body or RetryIn()
 
     def create_retry() -> idempotency.Result:
@@ -153,6 +156,7 @@ def continue_unsent(
 ) -> HttpResponse:
     """Creates a job with the rows that a cancelled or failed job did not send, and checks
     them again. Until that job is launched, another call returns the same job."""
+    limits.count(request.auth, Limited.LAUNCH)
     chosen = body or ContinueIn()
 
     def create_continuation() -> idempotency.Result:

@@ -12,7 +12,8 @@ from ninja import Query, Router, Status
 from pydantic import Field
 
 from jobsui import paging
-from jobsui.access import lookup
+from jobsui.access import limits, lookup
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.api import idempotency, waiting
 from jobsui.api.auth import RUN, ApiRequest
@@ -41,7 +42,7 @@ from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.mapping.row_reader import MAX_RECORD_BYTES
 from jobsui.jobs.mapping.rules import rules_of
 from jobsui.jobs.models import File, Job, SavedMapping
-from jobsui.jobs.preparation import uploads
+from jobsui.jobs.preparation import upload_room, uploads
 
 router = Router()
 ROWS_OF_UNDO = (
@@ -66,8 +67,12 @@ def create(request: ApiRequest, body: JobIn) -> HttpResponse:
     a person has to decide something, the job stays a draft and its `error` says why. A
     job that cannot work is refused at once if that is already known. An object that
     Jobs UI does not know yet is read from Zendesk."""
+    limits.count(request.auth, Limited.LAUNCH)
     require_comparable(body.action, body.options)
-    items = None if body.items is None else _items_file(body.items)
+    items = None
+    if body.items is not None:
+        items = _items_file(body.items)
+        upload_room.require_room(len(items), by=request.auth.user)
     with named_in_body("connection"):
         connection = lookup.connection_called(request.auth, body.connection, Act.RUN)
     custom_object = objects.read_once(connection, body.object)

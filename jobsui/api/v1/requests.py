@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 from ninja import Router
 from pydantic import AfterValidator
 
-from jobsui.access import lookup
+from jobsui.access import limits, lookup
+from jobsui.access.limits import Limited
 from jobsui.access.models import Scope
 from jobsui.access.policy import Act
 from jobsui.api import idempotency
@@ -92,6 +93,7 @@ def send_request(request: ApiRequest, body: RequestIn) -> Any:
     scope `run`, also sends it and returns Zendesk's response."""
     if body.send:
         require_scope(request.auth, Scope.RUN)
+        limits.count(request.auth, Limited.TEST_REQUEST)
     act = Act.RUN if body.send else Act.VIEW
     with named_in_body("connection"):
         connection = lookup.connection_called(request.auth, body.connection, act)

@@ -7,7 +7,8 @@ from django.http import StreamingHttpResponse
 from ninja import Router
 
 from jobsui import paging
-from jobsui.access import lookup
+from jobsui.access import limits, lookup
+from jobsui.access.limits import Limited
 from jobsui.api.auth import ApiRequest
 from jobsui.api.schema import Schema
 from jobsui.api.v1.types import (
@@ -100,6 +101,7 @@ def results(
     `_row`. When the file is uploaded again, the added columns are ignored. After the
     retention settings have deleted the file of the job, only the added columns. 409 after
     they have deleted the results."""
+    limits.count(request.auth, Limited.EXPORT)
     job = lookup.draft_or_job(request.auth, code)
     lines = row_results.results_csv(job, outcome=outcome or "", raw=raw)
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")

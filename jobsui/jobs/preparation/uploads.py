@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from jobsui.connections.models import Connection
 from jobsui.jobs.errors import UploadRefused
 from jobsui.jobs.models import File
+from jobsui.jobs.preparation.upload_room import require_reserve
 from jobsui.jobs.queueing import enqueue
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def store(chunks: Iterable[bytes], name: str) -> Stored:
         for chunk in chunks:
             size += len(chunk)
             _require_fit(size)
+            require_reserve()
             digest.update(chunk)
             content.write(chunk)
         if not size:

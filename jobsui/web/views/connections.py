@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.connections import credentials, editing, health, objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
@@ -20,7 +21,7 @@ from jobsui.web import confirmation
 from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.connections import ConnectionForm
-from jobsui.web.http import HtmxRequest, admin_required
+from jobsui.web.http import HtmxRequest, admin_required, limited
 
 
 @require_safe
@@ -103,6 +104,7 @@ def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @post_only
+@limited(Limited.CONNECTION_TEST)
 def test(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = lookup.connection(request.user, code, Act.RUN)
     health.test(connection)
@@ -114,6 +116,7 @@ def test(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @post_only
+@limited(Limited.CONNECTION_TEST)
 def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = lookup.connection(request.user, code, Act.RUN)
     try:

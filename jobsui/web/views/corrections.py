@@ -16,6 +16,7 @@ from django_htmx.http import push_url
 
 from jobsui import paging
 from jobsui.access import lookup
+from jobsui.access.limits import Limited
 from jobsui.jobs.control import correction_uploads, corrections
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.errors import FileRefused, JobsError
@@ -122,6 +123,7 @@ def values(request: HtmxRequest, job: Job) -> HttpResponse:
 
 
 @require_safe
+@http.limited(Limited.EXPORT)
 @on_draft
 @with_file
 def problems(request: HtmxRequest, job: Job) -> HttpResponseBase:

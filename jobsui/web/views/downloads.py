@@ -11,15 +11,17 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from jobsui.access import lookup
+from jobsui.access.limits import Limited
 from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import compared_rows, row_results
-from jobsui.web.http import HtmxRequest
+from jobsui.web.http import HtmxRequest, limited
 
 
 @require_safe
+@limited(Limited.EXPORT)
 def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     job = lookup.job(request.user, code)
     outcome = request.GET.get("outcome", "")
@@ -36,6 +38,7 @@ def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
 
 
 @require_safe
+@limited(Limited.EXPORT)
 def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     job = lookup.draft_or_job(request.user, code)
     try:
@@ -47,6 +50,7 @@ def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
 
 
 @require_safe
+@limited(Limited.EXPORT)
 def plan(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     """What launching a compared draft would change, or what it has changed."""
     job = lookup.draft_or_job(request.user, code)

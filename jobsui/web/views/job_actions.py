@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from jobsui import paging
 from jobsui.access import lookup
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.jobs.control import actions, retries, uncertain_rows
 from jobsui.jobs.enums import Action, JobState
@@ -25,7 +26,7 @@ from jobsui.web import confirmation
 from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.jobs import RunSettingsForm
-from jobsui.web.http import HtmxRequest
+from jobsui.web.http import HtmxRequest, limited
 
 CHECK_AGAIN = "check_again"
 RESEND = "resend"
@@ -90,6 +91,7 @@ def resolve(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @post_only
+@limited(Limited.LAUNCH)
 def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
     """A new job of all failed rows, or of those of one cause."""
     job = lookup.job(request.user, code, Act.RUN)
@@ -111,6 +113,7 @@ def retry(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @post_only
+@limited(Limited.LAUNCH)
 def continue_unsent(request: HtmxRequest, code: UUID) -> HttpResponse:
     """A new job of the rows that a cancelled or failed job did not send."""
     job = lookup.job(request.user, code, Act.RUN)

@@ -5,13 +5,14 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from jobsui.access import lookup
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.connections import test_request
 from jobsui.connections.errors import ConnectionsError
 from jobsui.connections.models import CustomObject
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.objects import TestRequestForm
-from jobsui.web.http import HtmxRequest
+from jobsui.web.http import HtmxRequest, limited
 
 
 @require_safe
@@ -29,6 +30,7 @@ def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
 
 
 @post_only
+@limited(Limited.TEST_REQUEST)
 def send(request: HtmxRequest, pk: int) -> HttpResponse:
     """Send what is in the form. A request that writes is confirmed first."""
     custom_object = lookup.custom_object(request.user, pk, Act.RUN)

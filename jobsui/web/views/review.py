@@ -7,6 +7,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
+from jobsui.access.limits import Limited
 from jobsui.jobs.control import actions, comparisons, drafts
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
@@ -47,6 +48,7 @@ def progress(request: HtmxRequest, job: Job) -> HttpResponse:
 
 
 @post_only
+@http.limited(Limited.LAUNCH)
 @on_draft
 def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     """Launch the job. A second click finds it launched and lands on its page."""

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.jobs.control import actions, undo
 from jobsui.jobs.enums import ParentRows, ReadState
@@ -119,6 +120,7 @@ def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
 
 
 @post_only
+@http.limited(Limited.LAUNCH)
 @on_any_draft
 def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     _require_undo(job)

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as configured
 
 from jobsui import waits
+from jobsui.access.limits import LIMITS, Limit, Limited
 from jobsui.connections.models import CustomObject
 from jobsui.files import jsonfile
 from jobsui.files.errors import FileRefused
@@ -271,6 +272,29 @@ def test_body_that_finds_no_place_is_refused_unread(
     assert response.status_code == 429
     assert response["Retry-After"] == "5"
     assert stored_counts() == before
+
+
+def test_job_without_room_is_refused_unread(program: Program, settings: Any) -> None:
+    settings.MIN_FREE_MB = 10**9
+    before = stored_counts()
+
+    response = program.post("custom_objects/gadget/jobs", {})
+
+    assert response.status_code == 507
+    assert "JOBSUI_KEEP_FILES_DAYS" in read(response)["description"]
+    assert stored_counts() == before
+
+
+def test_jobs_of_a_token_are_limited(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS, Limited.LAUNCH, Limit(1))
+    program.post_job("create", [item(1)])
+
+    response = program.post("custom_objects/gadget/jobs", {})
+
+    assert response.status_code == 429
+    assert int(response["Retry-After"]) in {59, 60}
 
 
 def test_body_with_a_byte_order_mark_is_accepted(program: Program) -> None:

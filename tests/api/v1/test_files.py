@@ -8,6 +8,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from jobsui import waits
+from jobsui.access.limits import LIMITS, Limit, Limited
 from jobsui.jobs.enums import Action
 from jobsui.jobs.models import File, Job
 from tests.api.conftest import Programs
@@ -261,3 +262,29 @@ def test_upload_that_finds_no_place_is_refused_unread(
     assert response["Retry-After"] == "5"
     assert response.json()["code"] == "busy"
     assert File.objects.count() == 0
+
+
+def test_upload_without_room_is_refused_unread(
+    program: Programs, settings: Settings
+) -> None:
+    settings.MIN_FREE_MB = 10**9
+
+    response = upload(program("run"), CONTENT)
+
+    assert response.status_code == 422
+    assert "JOBSUI_KEEP_FILES_DAYS" in response.json()["detail"]
+    assert File.objects.count() == 0
+
+
+def test_uploads_of_a_token_are_limited(
+    program: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS, Limited.UPLOAD, Limit(1))
+    runner = program("run")
+
+    responses = [upload(runner, CONTENT) for _ in range(2)]
+
+    assert [response.status_code for response in responses] == [201, 429]
+    assert responses[1].json()["code"] == "limit_reached"
+    assert int(responses[1]["Retry-After"]) in {59, 60}
+    assert upload(program("run"), CONTENT).status_code == 201

@@ -1,0 +1,52 @@
+"""The end of sessions: after SESSION_COOKIE_AGE without use, and after SESSION_DAYS in any case.
+The sweep deletes what is left of them (ops/expired.py)."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.http import HttpRequest, HttpResponseBase
+
+STARTED = "started_at"
+USED = "used_at"
+NOTE_INTERVAL = 300.0
+"""Seconds between two notes of use, each of which writes the session."""
+
+
+def note_start(request: HttpRequest, **_signal: Any) -> None:
+    """A person has signed in."""
+    now = time.time()
+    request.session[STARTED] = now
+    request.session[USED] = now
+
+
+def end_old_sessions(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """A session whose time is over is deleted before it is used: the request is that of a
+    stranger. What htmx reads is no use, because open pages poll."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        session = request.session
+        if SESSION_KEY in session:
+            now = time.time()
+            started = session.get(STARTED, now)
+            used = session.get(USED, now)
+            is_idle = now - used > settings.SESSION_COOKIE_AGE
+            is_old = now - started > settings.SESSION_DAYS * 24 * 3600
+            if is_idle or is_old:
+                session.flush()
+            elif STARTED not in session:
+                # It was started by an earlier version.
+                note_start(request)
+            elif now - used > NOTE_INTERVAL and not _is_read_by_htmx(request):
+                session[USED] = now
+        return get_response(request)
+
+    return middleware
+
+
+def _is_read_by_htmx(request: HttpRequest) -> bool:
+    return request.method == "GET" and "HX-Request" in request.headers
