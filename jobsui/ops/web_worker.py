@@ -44,8 +44,11 @@ MAX_UNSENT_OF_ALL = 64 * 1024**2
 """Beyond it, the connections that have waited longest are closed."""
 MAX_READ = 64 * 1024
 CHECK_INTERVAL = 0.5
-CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*\r\n", re.I)
-EXPECTS = re.compile(rb"\r\nexpect:", re.I)
+HEAD_END = b"\r\n\r\n"
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*0*(\d{1,15})[ \t]*\r\n", re.I)
+"""Longer ones are refused later."""
+EXPECT = re.compile(rb"\r\nexpect:[^\r\n]*", re.I)
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class ClientTooSlow(TimeoutError):
@@ -240,6 +243,17 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             super().enqueue_req(conn)
         elif len(request) > MAX_HEAD + MAX_SMALL_BODY:
             self._refuse(conn, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        else:
+            self._ask_for_body(conn, request)
+
+    def _ask_for_body(self, conn: TConn, request: bytearray) -> None:
+        """A client may wait for that. The header goes, so that it is answered once."""
+        end = request.find(HEAD_END)
+        expect = EXPECT.search(request, 0, end + 2) if end >= 0 else None
+        if expect:
+            del request[expect.start() : expect.end()]
+            with suppress(OSError):
+                conn.sock.send(CONTINUE, socket.MSG_DONTWAIT)
 
     def _send(self, conn: TConn, served: "Future[bool]", _client: ClientSocket) -> None:
         try:
@@ -325,13 +339,11 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
 def _is_complete(request: bytearray) -> bool:
     """Whether a thread can serve it without waiting for a stranger. Large bodies are read while
     they come."""
-    end = request.find(b"\r\n\r\n")
+    end = request.find(HEAD_END)
     if end < 0:
         return False
-    head = bytes(request[: end + 2])
-    length = CONTENT_LENGTH.search(head)
-    # The client sends the body when it was asked to.
-    if not length or EXPECTS.search(head):
+    length = CONTENT_LENGTH.search(request, 0, end + 2)
+    if not length:
         return True
-    missing = int(length[1]) - (len(request) - end - 4)
+    missing = int(length[1]) - (len(request) - end - len(HEAD_END))
     return missing <= 0 or int(length[1]) > MAX_SMALL_BODY

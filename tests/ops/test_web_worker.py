@@ -81,11 +81,25 @@ def ask(port: int, path: str = "/") -> tuple[int, bytes]:
         "GET / HTTP/1.1\r\nHost: a\r\n",
         "\r\n\r\n",
         f"{START}1000\r\n\r\nx",
+        f"{START}{'0' * 20}1000\r\n\r\nx",
+        f"{START}1000\r\nExpect: 100-continue\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx",
         f"{START.replace(' / ', ' /unread ')}1000000\r\n\r\nx",
         "GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.0\r\n\r\n",
     ],
-    ids=["silent", "headers", "blank", "body", "unread body", "reader", "open"],
+    ids=[
+        "silent",
+        "headers",
+        "blank",
+        "body",
+        "zeros",
+        "expect",
+        "chunked",
+        "unread body",
+        "reader",
+        "open",
+    ],
 )
 def test_slow_clients_keep_no_thread(port: int, sent: str) -> None:
     slow = [connect(port, sent) for _ in range(SEVERAL)]
