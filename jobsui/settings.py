@@ -74,6 +74,7 @@ MIDDLEWARE = [
     # Before the CSRF check, which reads the body: this refuses uploads from people who
     # are not signed in, and bodies that are too large.
     "jobsui.web.middleware.SignInRequired",
+    "jobsui.web.middleware.OwnPasswordRequired",
     "jobsui.web.middleware.BodyLimit",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -213,6 +214,7 @@ ACCOUNT_ADAPTER = "jobsui.web.accounts.AccountAdapter"
 # The key is a username at an address (web/accounts.py).
 # Only failures count, so that colleagues behind one address do not limit each other.
 ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "30/m/ip,5/5m/key"}
+ACCOUNT_FORMS = {"change_password": "jobsui.web.forms.password.ChangePasswordForm"}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"

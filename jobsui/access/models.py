@@ -108,6 +108,18 @@ class ApiToken(models.Model):
         return self.expires_at is not None and self.expires_at <= timezone.now()
 
 
+class TemporaryPassword(models.Model):
+    """The person's password was created by somebody else, and opens nothing until they
+    have changed it (passwords.py)."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="+",
+    )
+
+
 class CacheEntry(models.Model):
     """A value of the cache (cache.py)."""
 

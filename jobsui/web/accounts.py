@@ -4,12 +4,15 @@ from allauth.account import views
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 
+from jobsui.access import passwords
 from jobsui.access.client_address import client_network
 from jobsui.web import first_run
-from jobsui.web.middleware import UNSENT
+from jobsui.web.middleware import MUST_CHANGE_PASSWORD, UNSENT
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -32,6 +35,26 @@ class AccountAdapter(DefaultAccountAdapter):
         """By username and address: a stranger elsewhere cannot lock anybody out."""
         key: str = super()._get_login_attempts_cache_key(request, **credentials)
         return f"{key}:{client_network(request)}"
+
+    def login(  # type: ignore[override]
+        self, request: HttpRequest, user: User
+    ) -> None:
+        super().login(request, user)
+        if passwords.is_temporary(user):
+            request.session[MUST_CHANGE_PASSWORD] = True
+
+    def set_password(  # type: ignore[override]
+        self, user: User, password: str
+    ) -> None:
+        """The person changes it."""
+        passwords.change(user, password)
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """The home page, once a temporary password was changed."""
+        if request.session.pop(MUST_CHANGE_PASSWORD, False):
+            return reverse("home")
+        url: str = super().get_password_change_redirect_url(request)
+        return url
 
     def is_open_for_signup(self, _request: HttpRequest) -> bool:
         return False

@@ -27,6 +27,8 @@ BUSY = (
     "changed. Try again in a few seconds."
 )
 
+MUST_CHANGE_PASSWORD = "must_change_password"  # noqa: S105
+"""In the session of a person who has signed in with a temporary password."""
 UNSENT = "unsent"
 """In the address of the sign-in page: a form was sent after the session had ended."""
 
@@ -55,6 +57,38 @@ class SignInRequired(LoginRequiredMiddleware):
         if request.method not in ("GET", "HEAD"):
             query[UNSENT] = "1"
         return f"{reverse('account_login')}?{query.urlencode(safe='/')}"
+
+
+class OwnPasswordRequired:
+    """A temporary password opens only the page that changes it. Must come behind
+    SignInRequired."""
+
+    # Of addresses.
+    ALLOWED = ("account_change_password", "account_logout")
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self._get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponseBase],
+        _args: Any,
+        _kwargs: Any,
+    ) -> HttpResponse | None:
+        is_public = not getattr(view, "login_required", True)
+        if is_public or not request.session.get(MUST_CHANGE_PASSWORD):
+            return None
+        match = request.resolver_match
+        if match is not None and match.url_name in self.ALLOWED:
+            return None
+        page = reverse("account_change_password")
+        if request.headers.get("HX-Request"):
+            return HttpResponse(headers={"HX-Redirect": page})
+        return redirect(page)
 
 
 class BodyLimit:

@@ -49,12 +49,55 @@ def test_person_is_added_with_a_password_shown_once(
     assert leo.is_active is True
     assert leo.check_password(password)
     assert password not in administrator.get(f"/people/{leo.pk}/").text
-    assert (
-        client.post("/accounts/login/", {"login": "leo", "password": password})[
-            "Location"
-        ]
-        == "/"
-    )
+    signing_in = client.post("/accounts/login/", {"login": "leo", "password": password})
+    assert signing_in["Location"] == "/"
+
+
+def change_password(client: Client, old: str, new: str) -> str:
+    """Where it leads to, or the page that refuses it."""
+    change = {"oldpassword": old, "password1": new, "password2": new}
+    answer = client.post("/accounts/password/change/", change)
+    return answer.headers.get("Location") or answer.text
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_password_created_by_an_administrator_must_be_changed(
+    administrator: Client, client: Client, ana: User, *, is_new: bool
+) -> None:
+    path = "/people/add/" if is_new else f"/people/{ana.pk}/password/"
+    answer = administrator.post(path, {"username": "leo", "role": "operator"})
+    given = shown_password(answer.text)
+    name = "leo" if is_new else "ana"
+    client.post("/accounts/login/", {"login": name, "password": given})
+
+    before = [client.get(path) for path in ("/", "/jobs/", "/accounts/email/")]
+    posted = client.post("/connections/add/", {})
+    polled = client.get("/live/", headers={"HX-Request": "true"})
+    page = client.get("/accounts/password/change/").text
+    same = change_password(client, given, given)
+    changed = change_password(client, given, "my-own-long-password")
+
+    change = "/accounts/password/change/"
+    assert [each.headers.get("Location") for each in before] == [change, change, None]
+    assert posted["Location"] == change
+    assert polled["HX-Redirect"] == change
+    assert "Your password was created by an administrator." in page
+    assert "Choose another password than the one you were given." in same
+    assert changed == "/"
+    assert client.get("/").status_code == 200
+    assert "created by an administrator" not in client.get(change).text
+
+
+def test_sign_out_works_before_the_password_is_changed(
+    administrator: Client, client: Client, ana: User
+) -> None:
+    answer = administrator.post(f"/people/{ana.pk}/password/")
+    signing_in = {"login": "ana", "password": shown_password(answer.text)}
+    client.post("/accounts/login/", signing_in)
+
+    client.post("/accounts/logout/")
+
+    assert client.get("/")["Location"].startswith("/accounts/login/")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,3 @@
-import secrets
-
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpResponse
@@ -7,7 +5,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import lookup
+from jobsui.access import lookup, passwords
 from jobsui.jobs.enums import MOVING
 from jobsui.text import counted
 from jobsui.web import confirmation
@@ -97,12 +95,8 @@ def _set_active(person: User, *, is_active: bool) -> None:
 
 
 def _with_new_password(request: HtmxRequest, person: User) -> HttpResponse:
-    """Give a person a random password, shown only in this response. It ends their
-    sessions."""
-    password = secrets.token_urlsafe(12)
-    person.set_password(password)
-    person.save()
-    page = {"person": person, "password": password}
+    """Give a person a temporary password, shown only in this response."""
+    page = {"person": person, "password": passwords.create_temporary(person)}
     return render(request, "people/password.html", page)
 
 
@@ -112,6 +106,7 @@ def _password_question(person: User) -> Confirmation:
         effects=(
             f"The current password of {person} stops working.",
             f"{person} is signed out immediately, on every device.",
+            f"{person} must choose another password at the next sign-in.",
         ),
         button="Create new password",
         icon="key",
