@@ -56,6 +56,18 @@ def by_number[T: Model](
     return Page(entries, older, "")
 
 
+def by_number_descending[T: Model](
+    queryset: QuerySet[T], column: str, cursor: str, size: int = SIZE
+) -> Page[T]:
+    """As by_number, but descending."""
+    behind = (
+        queryset.filter(**{f"{column}__lt": number(cursor)}) if cursor else queryset
+    )
+    entries, has_more = _cut(behind.order_by(f"-{column}"), size)
+    older = str(getattr(entries[-1], column)) if has_more else ""
+    return Page(entries, older, "")
+
+
 def position(entry: Any) -> str:
     """The key of an entry in a list by time."""
     return f"{entry.created_at.isoformat()}_{entry.pk}"

@@ -40,12 +40,13 @@ HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
     "jobsui.ops.apps.OpsConfig",
-    "jobsui.web",
+    "jobsui.web.apps.WebConfig",
     "jobsui.api",
     "ninja",
     "jobsui.access",
     "jobsui.jobs",
     "jobsui.connections",
+    "jobsui.audit",
     "allauth",
     "allauth.account",
     "django_htmx",
@@ -69,6 +70,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "jobsui.web.sessions.end_old_sessions",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "jobsui.web.middleware.audited",
     "jobsui.web.middleware.no_store",
     "jobsui.web.middleware.gone",
     # Before the CSRF check, which reads the body: this refuses uploads from people who

@@ -9,12 +9,15 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from jobsui.access import policy
+from jobsui.access import policy, subjects
 from jobsui.access.errors import TokenRefused
 from jobsui.access.models import ApiToken, Scope
+from jobsui.audit import log, origin
+from jobsui.audit.models import Action
 from jobsui.connections.models import Connection
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ def scopes(user: "User") -> list[Scope]:
     return [scope for scope in Scope if highest.includes(scope)]
 
 
+@transaction.atomic
 def create(
     user: "User",
     name: str,
@@ -64,6 +68,15 @@ def create(
         connection=connection,
         expires_at=expires_at,
     )
+    log.record(
+        Action.TOKEN_CREATED,
+        subjects.of_token(token),
+        after={
+            "owner": user.get_username(),
+            "scope": scope.value,
+            "expires_at": expires_at.isoformat() if expires_at else "",
+        },
+    )
     return token, f"{prefix}_{secret}"
 
 
@@ -78,13 +91,18 @@ def authenticate(text: str) -> ApiToken | None:
     if token is None or not constant_time_compare(token.digest, _digest(secret)):
         return None
     _record_use(token)
+    source = origin.current()
+    source.person = token.user.get_username()
+    source.means = token.prefix
     return token
 
 
+@transaction.atomic
 def revoke(token: ApiToken) -> None:
     """Permanent. The token stays in the list."""
     active = ApiToken.objects.filter(pk=token.pk, revoked_at=None)
-    active.update(revoked_at=timezone.now())
+    if active.update(revoked_at=timezone.now()):
+        log.record(Action.TOKEN_REVOKED, subjects.of_token(token))
 
 
 def _is_well_formed(text: str) -> bool:

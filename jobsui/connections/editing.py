@@ -9,6 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
+from jobsui.audit import log
+from jobsui.audit.log import Subject
+from jobsui.audit.models import Action
 from jobsui.connections import credentials, hosts
 from jobsui.connections.errors import ConnectionInUse, ConnectionRefused, HostRefused
 from jobsui.connections.models import Connection, SignIn
@@ -36,7 +39,10 @@ def create(
     connection = Connection()
     _set_values(connection, values)
     _require_credentials(connection, secrets, moves=False)
-    _save(connection, None, secrets, moves=False, by=by)
+    with transaction.atomic():
+        _save(connection, None, secrets, moves=False, by=by)
+        after = _columns_of(connection) | _named(secrets)
+        log.record(Action.CONNECTION_ADDED, subject_of(connection), after=after)
     return connection
 
 
@@ -54,28 +60,58 @@ def change(
 
     Raises ConnectionRefused, and ConnectionInUse when a busy connection would change
     its host or authentication. Nothing is saved then."""
-    before = (connection.host, connection.sign_in)
+    before = _columns_of(connection)
     _set_values(connection, values)
-    moves = before != (connection.host, connection.sign_in)
+    moves = any(
+        before[name] != getattr(connection, name) for name in ("host", "sign_in")
+    )
     _require_credentials(connection, secrets, moves=moves)
     if moves and is_busy:
         raise ConnectionInUse(
             "Jobs of this connection are running. "
             "Wait until they have finished before you change its host or authentication."
         )
-    _save(connection, list(values), secrets, moves=moves, by=by)
+    with transaction.atomic():
+        _save(connection, list(values), secrets, moves=moves, by=by)
+        now = _columns_of(connection)
+        differing = [name for name in COLUMNS if before[name] != now[name]]
+        log.record(
+            Action.CONNECTION_CHANGED,
+            subject_of(connection),
+            before={name: before[name] for name in differing},
+            after={name: now[name] for name in differing} | _named(secrets),
+        )
 
 
 def remove(connection: Connection) -> None:
     """Remove a connection with its secrets, its objects, and the API tokens bound to
     it. Raises ConnectionInUse when it has jobs."""
+    subject = subject_of(connection)
+    before = _columns_of(connection)
     try:
-        connection.delete()
+        with transaction.atomic():
+            connection.delete()
+            log.record(Action.CONNECTION_REMOVED, subject, before=before)
     except ProtectedError:
         raise ConnectionInUse(
             f"{connection} cannot be removed: it has jobs, and their history would be "
             "lost."
         ) from None
+
+
+def subject_of(connection: Connection) -> Subject:
+    """How the audit log names a connection."""
+    return Subject("connection", str(connection.code), connection.name, connection.name)
+
+
+def _columns_of(connection: Connection) -> dict[str, Any]:
+    return {name: getattr(connection, name) for name in COLUMNS}
+
+
+def _named(secrets: Mapping[str, str]) -> dict[str, str]:
+    """The names of the secrets that are stored, without the secrets."""
+    names = ", ".join(name for name, text in secrets.items() if text)
+    return {"replaced secrets": names} if names else {}
 
 
 def _set_values(connection: Connection, values: Mapping[str, Any]) -> None:

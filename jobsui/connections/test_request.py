@@ -8,7 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
+from jobsui.audit import log
+from jobsui.audit.models import Action
 from jobsui.connections import credentials
+from jobsui.connections.editing import subject_of
 from jobsui.connections.errors import RequestRefused, explain
 from jobsui.connections.models import Connection, CustomObject, SignIn
 from jobsui.files.jsonfile import mistake
@@ -185,7 +188,17 @@ def send(
     method = method.upper()
     check_path(path)
     content = _checked_body(method, body)
+    log.record(
+        Action.REQUEST_SENT,
+        subject_of(connection),
+        after={"method": method, "path": path},
+    )
+    return _sent(connection, method, path, content)
 
+
+def _sent(
+    connection: Connection, method: str, path: str, content: bytes | None
+) -> TestResponse:
     def call(client: Client) -> Response:
         response = client.request(method, path, body=content)
         if response.status in {401, 403}:
@@ -206,7 +219,7 @@ def poll(connection: Connection, status_id: str) -> TestResponse:
     """The current state of a job status that a test request created."""
     if not STATUS_ID.fullmatch(status_id):
         raise RequestRefused("That is not the ID of a job status.")
-    response = send(connection, "GET", f"/api/v2/job_statuses/{status_id}")
+    response = _sent(connection, "GET", f"/api/v2/job_statuses/{status_id}", None)
     is_over = response.is_over or response.status in {401, 403}
     return replace(response, is_over=is_over)
 

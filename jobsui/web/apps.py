@@ -10,3 +10,7 @@ class WebConfig(AppConfig):
         from jobsui.web.sessions import note_start  # noqa: PLC0415
 
         user_logged_in.connect(note_start)
+
+        from jobsui.web import sign_in_log  # noqa: PLC0415  # It needs the models.
+
+        sign_in_log.connect()

@@ -23,15 +23,13 @@ class HtmxRequest(HttpRequest):
     user: User  # SignInRequired lets only signed-in people pass.
 
 
-def admin_required[**P](
-    view: Callable[Concatenate[HtmxRequest, P], HttpResponse],
-) -> Callable[Concatenate[HtmxRequest, P], HttpResponse]:
+def admin_required[**P, R: HttpResponseBase](
+    view: Callable[Concatenate[HtmxRequest, P], R],
+) -> Callable[Concatenate[HtmxRequest, P], R]:
     """For everyone but administrators the page does not exist: 404."""
 
     @wraps(view)
-    def guarded(
-        request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs
-    ) -> HttpResponse:
+    def guarded(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if not policy.allows_everywhere(request.user, Act.MANAGE):
             raise Http404
         return view(request, *args, **kwargs)

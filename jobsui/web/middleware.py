@@ -12,7 +12,9 @@ from django.utils.cache import patch_cache_control
 
 from jobsui import waits
 from jobsui.access import limits
+from jobsui.access.client_address import client_address
 from jobsui.access.limits import Limited, LimitReached
+from jobsui.audit import origin
 from jobsui.jobs.errors import NoRoom
 from jobsui.jobs.preparation import upload_room
 from jobsui.web import first_run
@@ -175,6 +177,20 @@ def _too_large(
     is_htmx = request.headers.get("HX-Request")
     page = "413.html#message" if is_htmx else "413.html"
     return render(request, page, {"megabytes": megabytes}, status=413)
+
+
+def audited(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Says who acts in a request, and from where, for the audit log. Programs are known once
+    their token is."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        with origin.of_request(client_address(request)) as source:
+            source.person = request.user.get_username()
+            return get_response(request)
+
+    return middleware
 
 
 def no_store(

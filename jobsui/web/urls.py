@@ -2,6 +2,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from jobsui.web import accounts
 from jobsui.web.views import (
+    audit,
     batches,
     check,
     compare,
@@ -162,6 +163,12 @@ account_urls: list[URLPattern | URLResolver] = [
     path("", include("allauth.urls")),
 ]
 
+audit_urls = [
+    path("", audit.entries, name="list"),
+    path("audit.csv", audit.as_csv, name="csv"),
+    path("audit.jsonl", audit.as_json, name="json"),
+]
+
 urlpatterns = [
     path("", home.home, name="home"),
     path("live/", home.live, name="home_live"),
@@ -173,5 +180,6 @@ urlpatterns = [
     path("people/", include((people_urls, "people"))),
     path("tokens/", include((token_urls, "tokens"))),
     path("storage/", storage.storage, name="storage"),
+    path("audit/", include((audit_urls, "audit"))),
     path("jobs/", include((job_urls, "jobs"))),
 ]

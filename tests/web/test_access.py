@@ -80,6 +80,9 @@ MATRIX = {
         200, 302, ADMINISTRATORS
     ),  # And who made it (test_tokens.py).
     "storage/": Row(200, 405, ADMINISTRATORS),
+    "audit/": Row(200, 405, ADMINISTRATORS),
+    "audit/audit.csv": Row(200, 405, ADMINISTRATORS),
+    "audit/audit.jsonl": Row(200, 405, ADMINISTRATORS),
     "jobs/": SEEN,
     "jobs/new/": FORM,
     "jobs/new/<uuid:code>/": FORM,
@@ -178,11 +181,14 @@ def things(db: None) -> Things:  # noqa: ARG001
 
 
 def everything() -> dict[str, list[Any]]:
-    """All that the database holds, but how much of the limits is used."""
+    """All that the database holds, but how much of the limits is used, and the audit log: it
+    also tells who has looked at what was sent."""
     return {
         model._meta.label: list(model._default_manager.order_by("pk").values_list())
         for model in apps.get_models()
-        if model._meta.managed and model is not LimitUse
+        if model._meta.managed
+        and model is not LimitUse
+        and model._meta.app_label != "audit"
     }
 
 

@@ -16,7 +16,7 @@ from jobsui.api.v1.types import Code, Id, Limit, ListOut, Text, list_response, r
 from jobsui.jobs.enums import AttemptResult, BatchState
 from jobsui.jobs.models import Attempt, Batch
 from jobsui.jobs.models.record_rows import file_row
-from jobsui.jobs.reports import batch_details
+from jobsui.jobs.reports import batch_details, reading_log
 
 job_router = Router()
 router = Router()
@@ -125,6 +125,7 @@ def batch_list(
 def detail(request: ApiRequest, pk: Annotated[Id, Path(alias="id")]) -> Any:
     """Includes the request with all its items, and the responses of Zendesk."""
     batch = lookup.batch_by_id(request.auth, pk)
+    reading_log.bodies_seen(batch)
     details = batch_details.details(batch)
     return BatchDetailOut(
         **serialize(batch).dict(),

@@ -24,7 +24,7 @@ from jobsui.jobs.enums import Action, ReadState, Verdict
 from jobsui.jobs.live import deletions
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.models.record_rows import file_row
-from jobsui.jobs.reports import compared_rows
+from jobsui.jobs.reports import compared_rows, reading_log
 from jobsui.jobs.reports.compared_rows import ComparedRow, Wanted
 
 router = Router()
@@ -249,6 +249,7 @@ def plan(request: ApiRequest, code: Code) -> StreamingHttpResponse:
     read = _current(lookup.draft_or_job(request.auth, code))
     reads.require_done(read, NOT_DONE)
     lines = compared_rows.plan_csv(read)
+    reading_log.exported(read.job, "plan.csv")
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
 
 

@@ -23,7 +23,7 @@ from jobsui.api.v1.types import (
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.models import Cause
 from jobsui.jobs.models.record_rows import file_row
-from jobsui.jobs.reports import job_details, row_results
+from jobsui.jobs.reports import job_details, reading_log, row_results
 from jobsui.jobs.reports.row_results import OutcomeRow
 
 router = Router()
@@ -104,6 +104,7 @@ def results(
     limits.count(request.auth, Limited.EXPORT)
     job = lookup.draft_or_job(request.auth, code)
     lines = row_results.results_csv(job, outcome=outcome or "", raw=raw)
+    reading_log.exported(job, "results.csv", outcome=outcome or "")
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
 
 

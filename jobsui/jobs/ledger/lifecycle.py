@@ -11,6 +11,9 @@ from django.db import transaction
 from django.db.models import F, Max
 from django.db.models.functions import Now
 
+from jobsui.audit import log
+from jobsui.audit.log import Subject
+from jobsui.audit.models import Action
 from jobsui.jobs.enums import (
     OVER,
     SENDABLE,
@@ -69,6 +72,21 @@ MOVES: Mapping[JobState, Collection[JobState]] = {
 }
 """{state: the states that a job may move to from there}. A draft that is edited stays a
 draft. A completed job stays as it is."""
+
+AUDITED: Mapping[EventKind, Action] = {
+    EventKind.LAUNCHED: Action.JOB_LAUNCHED,
+    EventKind.PAUSE_REQUESTED: Action.JOB_PAUSED,
+    EventKind.RESUMED: Action.JOB_RESUMED,
+    EventKind.APPROVED: Action.FIRST_BATCH_APPROVED,
+    EventKind.CANCEL_REQUESTED: Action.JOB_CANCELLED,
+    EventKind.WAIT_STOPPED: Action.WAIT_STOPPED,
+    EventKind.RESEND_REQUESTED: Action.ROWS_RESENT,
+    EventKind.UNKNOWN_ACCEPTED: Action.UNKNOWN_ACCEPTED,
+    EventKind.RETRY_CREATED: Action.RETRY_CREATED,
+    EventKind.CONTINUATION_CREATED: Action.CONTINUATION_CREATED,
+    EventKind.SETTINGS_CHANGED: Action.SETTINGS_CHANGED,
+}
+"""{kind of an event: what it is in the audit log}."""
 
 FIRST_BATCH_SENT = (
     "The first batch has finished. Check its results, then approve the other rows "
@@ -137,6 +155,21 @@ def record(
         by=person,
         component=component,
     )
+    if action := AUDITED.get(kind):
+        # What a component does, it does for the person whose job it is.
+        who = person or job.created_by
+        log.record(
+            action,
+            subject_of(job),
+            person=who.get_username() if who else "",
+            means=Component(component).label if component else "",
+            after=facts,
+        )
+
+
+def subject_of(job: Job) -> Subject:
+    """How the audit log names a job."""
+    return Subject("job", str(job.code), job.file.name, job.connection.name)
 
 
 def edit_draft(job: Job, *, by: Actor, changed: str, **fields: Any) -> bool:

@@ -1,17 +1,15 @@
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from jobsui.connections.models import Connection
 from jobsui.jobs.enums import UNLAUNCHED, Action, JobState, Weight
 from jobsui.jobs.models import Job, RunSettings
 from jobsui.web.forms.fields import DressedForm
+from jobsui.web.forms.period import PeriodForm
 
 FAILURES = "failures"
 STATES = [(state.value, state.label) for state in JobState if state not in UNLAUNCHED]
@@ -25,23 +23,11 @@ LOOKUPS = {
     "q": "file__name__icontains",
 }
 """{filter: the lookup on jobs that it stands for}."""
-SENSIBLE_DATES = [
-    MinValueValidator(date(2000, 1, 1)),
-    MaxValueValidator(date(2999, 12, 31)),
-]
 MAX_STOP_ROWS = 1_000_000
 MAX_STOP_REFUSALS = 1000
 
 
-def _date_field() -> forms.DateField:
-    return forms.DateField(
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
-        validators=SENSIBLE_DATES,
-    )
-
-
-class HistoryForm(DressedForm):
+class HistoryForm(PeriodForm):
     """Filters of the history. Each one narrows it, and all of them are in the
     address."""
 
@@ -59,9 +45,17 @@ class HistoryForm(DressedForm):
     by = forms.ModelChoiceField(
         User.objects.none(), required=False, empty_label="Anyone"
     )
-    since = _date_field()
-    until = _date_field()
     q = forms.CharField(label="File name", required=False, max_length=255)
+    field_order = (
+        "state",
+        "connection",
+        "object",
+        "action",
+        "by",
+        "since",
+        "until",
+        "q",
+    )
 
     def __init__(
         self,
@@ -73,15 +67,6 @@ class HistoryForm(DressedForm):
         super().__init__(*args, **kwargs)
         self.fields["connection"].queryset = connections  # type: ignore[attr-defined]
         self.fields["by"].queryset = people  # type: ignore[attr-defined]
-
-    def clean_since(self) -> datetime | None:
-        day = self.cleaned_data["since"]
-        return _midnight(day) if day else None
-
-    def clean_until(self) -> datetime | None:
-        """The beginning of the day after: the day itself is included."""
-        day = self.cleaned_data["until"]
-        return _midnight(day + timedelta(days=1)) if day else None
 
     def narrowed(self, jobs: QuerySet[Job]) -> QuerySet[Job]:
         """The jobs that match. A filter that is not valid narrows nothing."""
@@ -141,8 +126,3 @@ class RunSettingsForm(DressedForm):
             if value and name in RunSettings.__slots__
         }
         return RunSettings(**chosen)
-
-
-def _midnight(day: date) -> datetime:
-    """When a day begins in the time zone of the server."""
-    return timezone.make_aware(datetime.combine(day, time.min))

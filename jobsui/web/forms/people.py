@@ -7,8 +7,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import transaction
 
-from jobsui.access import policy, roles
+from jobsui.access import policy, roles, subjects
 from jobsui.access.models import Role
+from jobsui.audit import log
+from jobsui.audit.models import Action
 from jobsui.connections.models import Connection
 from jobsui.web.forms.fields import DressedForm
 
@@ -67,6 +69,7 @@ class PersonForm(DressedForm):
     def save(self) -> User:
         """The person, with these roles. Somebody new has no password yet."""
         person = self.person or User()
+        before = subjects.roles_of(person) if self.person else {}
         person.username = self.cleaned_data["username"]
         with transaction.atomic():
             person.save()
@@ -74,6 +77,13 @@ class PersonForm(DressedForm):
             for name, connection in self._connections.items():
                 role = _role(self.cleaned_data[name])
                 roles.assign(person, role, connection=connection)
+            person = User.objects.get(pk=person.pk)
+            log.record(
+                Action.PERSON_CHANGED if self.person else Action.PERSON_ADDED,
+                subjects.of_person(person),
+                before=before,
+                after=subjects.roles_of(person),
+            )
         return person
 
     def clean_username(self) -> str:

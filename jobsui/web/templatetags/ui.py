@@ -98,6 +98,7 @@ NAVIGATION = (
 )
 ADMINISTRATION = (
     ("people:list", "users", "People"),
+    ("audit:list", "shield-lock", "Audit log"),
     ("storage", "trash", "Storage"),
     ("django_rq:home", "hourglass", "Background tasks"),
 )

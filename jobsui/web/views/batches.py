@@ -9,7 +9,7 @@ from jobsui import paging
 from jobsui.access import lookup
 from jobsui.jobs.control import undo
 from jobsui.jobs.enums import SUCCEEDED, BatchState, Outcome
-from jobsui.jobs.reports import batch_details, job_progress
+from jobsui.jobs.reports import batch_details, job_progress, reading_log
 from jobsui.web import http
 from jobsui.web.http import HtmxRequest
 
@@ -47,6 +47,7 @@ def detail(request: HtmxRequest, code: UUID, seq: int) -> HttpResponse:
     """One batch: request, attempts, responses, and the result of each row."""
     batch = lookup.batch(request.user, code, seq)
     job = batch.job
+    reading_log.bodies_seen(batch)
     context = {
         "job": job,
         "batch": batch,

@@ -21,7 +21,12 @@ from jobsui.jobs.control import correction_uploads, corrections
 from jobsui.jobs.enums import JobState
 from jobsui.jobs.errors import FileRefused, JobsError
 from jobsui.jobs.models import Cause, CorrectionUpload, Job
-from jobsui.jobs.reports import problem_rows, problem_values, problem_workbook
+from jobsui.jobs.reports import (
+    problem_rows,
+    problem_values,
+    problem_workbook,
+    reading_log,
+)
 from jobsui.text import counted
 from jobsui.web import http
 from jobsui.web.addresses import post_only
@@ -135,6 +140,7 @@ def problems(request: HtmxRequest, job: Job) -> HttpResponseBase:
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:check", job.code)
+    reading_log.exported(job, "problems.xlsx")
     name = job.file.name.rpartition(".")[0] or job.file.name
     response = StreamingHttpResponse(content, content_type=XLSX)
     response["Content-Disposition"] = (

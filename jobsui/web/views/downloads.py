@@ -16,7 +16,7 @@ from jobsui.jobs.control import comparisons
 from jobsui.jobs.enums import Outcome
 from jobsui.jobs.errors import JobsError
 from jobsui.jobs.models import Job
-from jobsui.jobs.reports import compared_rows, row_results
+from jobsui.jobs.reports import compared_rows, reading_log, row_results
 from jobsui.web.http import HtmxRequest, limited
 
 
@@ -34,6 +34,7 @@ def results(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
+    reading_log.exported(job, "results.csv", outcome=outcome)
     return _download(lines, f"{_stem(job)}-{outcome or 'results'}.csv")
 
 
@@ -46,6 +47,7 @@ def problems(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
+    reading_log.exported(job, "problems.csv")
     return _download(lines, f"{_stem(job)}-problems.csv")
 
 
@@ -62,6 +64,7 @@ def plan(request: HtmxRequest, code: UUID) -> HttpResponseBase:
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:detail", code)
+    reading_log.exported(job, "plan.csv")
     return _download(lines, f"{_stem(job)}-plan.csv")
 
 

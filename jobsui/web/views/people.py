@@ -1,11 +1,14 @@
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import lookup, passwords
+from jobsui.access import lookup, passwords, subjects
+from jobsui.audit import log
+from jobsui.audit.models import Action
 from jobsui.jobs.enums import MOVING
 from jobsui.text import counted
 from jobsui.web import confirmation
@@ -61,6 +64,7 @@ def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
     person = lookup.person(request.user, pk)
     if request.method == "GET":
         return confirmation.ask(request, _password_question(person))
+    log.record(Action.PASSWORD_RESET, subjects.of_person(person))
     return _with_new_password(request, person)
 
 
@@ -89,9 +93,12 @@ def reactivate(request: HtmxRequest, pk: int) -> HttpResponse:
     return redirect("people:list")
 
 
+@transaction.atomic
 def _set_active(person: User, *, is_active: bool) -> None:
     person.is_active = is_active
     person.save(update_fields=["is_active"])
+    action = Action.PERSON_REACTIVATED if is_active else Action.PERSON_DEACTIVATED
+    log.record(action, subjects.of_person(person))
 
 
 def _with_new_password(request: HtmxRequest, person: User) -> HttpResponse:
