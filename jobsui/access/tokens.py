@@ -15,7 +15,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from jobsui.access import policy, subjects
 from jobsui.access.errors import TokenRefused
-from jobsui.access.models import ApiToken, Scope
+from jobsui.access.models import ApiToken, ApiTokenQuerySet, Scope
 from jobsui.audit import log, origin
 from jobsui.audit.models import Action
 from jobsui.connections.models import Connection
@@ -103,6 +103,16 @@ def revoke(token: ApiToken) -> None:
     active = ApiToken.objects.filter(pk=token.pk, revoked_at=None)
     if active.update(revoked_at=timezone.now()):
         log.record(Action.TOKEN_REVOKED, subjects.of_token(token))
+
+
+def active(user: "User") -> ApiTokenQuerySet:
+    """The tokens of this user that are neither revoked nor expired."""
+    return ApiToken.objects.valid().filter(user=user)
+
+
+def revoke_all(user: "User") -> None:
+    for token in ApiToken.objects.filter(user=user, revoked_at=None):
+        revoke(token)
 
 
 def _is_well_formed(text: str) -> bool:

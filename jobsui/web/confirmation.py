@@ -28,6 +28,8 @@ class Confirmation:
     """Address of the page that `subject` and `keep` lead to."""
     keep: str = "Keep it"
     """Text of the way out."""
+    tokens: int = 0
+    """API tokens that can be revoked with the action; `revoke_tokens` in the form."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """Sent along when the button is pressed."""
 

@@ -11,8 +11,13 @@ from jobsui.access.models import Role, RoleAssignment
 from tests.factories import make_connection, make_user
 from tests.web import stages
 from tests.web.conftest import signed_in
+from tests.web.test_sign_in import PASSWORD
 
 pytestmark = pytest.mark.django_db
+
+
+def unspaced(text: str) -> str:
+    return " ".join(text.split())
 
 
 def shown_password(text: str) -> str:
@@ -86,6 +91,60 @@ def test_password_created_by_an_administrator_must_be_changed(
     assert changed == "/"
     assert client.get("/").status_code == 200
     assert "created by an administrator" not in client.get(change).text
+
+
+def valid_tokens(text: str) -> bool:
+    return tokens.authenticate(text) is not None
+
+
+@pytest.mark.parametrize("revoke", [True, False])
+def test_new_password_offers_to_revoke_the_tokens(
+    administrator: Client, boss: User, ana: User, *, revoke: bool
+) -> None:
+    theirs = [tokens.create(ana, name)[1] for name in ("nightly", "weekly")]
+    of_boss = tokens.create(boss, "other")[1]
+    path = f"/people/{ana.pk}/password/"
+
+    page = unspaced(administrator.get(path).text)
+    administrator.post(path, {"revoke_tokens": "on"} if revoke else {})
+
+    assert "Also revoke their 2 API tokens. Otherwise they keep working." in page
+    assert [valid_tokens(text) for text in theirs] == [not revoke] * 2
+    assert valid_tokens(of_boss)
+
+
+@pytest.mark.parametrize("revoke", [True, False])
+def test_changed_password_offers_to_revoke_the_own_tokens(
+    operator: Client, boss: User, ana: User, *, revoke: bool
+) -> None:
+    own = tokens.create(ana, "nightly")[1]
+    of_boss = tokens.create(boss, "other")[1]
+    path = "/accounts/password/change/"
+    new = "my-own-long-password"
+    change = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+
+    page = unspaced(operator.get(path).text)
+    operator.post(path, change | {"oldpassword": "no", "revoke_tokens": "on"})
+    after_refusal = valid_tokens(own)
+    operator.post(path, change | ({"revoke_tokens": "on"} if revoke else {}))
+
+    assert "Also revoke your 1 API token. Otherwise it keeps working." in page
+    assert after_refusal
+    assert valid_tokens(own) is not revoke
+    assert valid_tokens(of_boss)
+
+
+def test_without_tokens_none_are_offered(
+    administrator: Client, operator: Client, ana: User
+) -> None:
+    tokens.revoke(tokens.create(ana, "old")[0])
+
+    pages = [
+        administrator.get(f"/people/{ana.pk}/password/").text,
+        operator.get("/accounts/password/change/").text,
+    ]
+
+    assert ["Also revoke" in page for page in pages] == [False, False]
 
 
 def test_sign_out_works_before_the_password_is_changed(

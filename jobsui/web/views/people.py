@@ -6,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import lookup, passwords, subjects
+from jobsui.access import lookup, passwords, subjects, tokens
 from jobsui.audit import log
 from jobsui.audit.models import Action
 from jobsui.jobs.enums import MOVING
@@ -65,6 +65,8 @@ def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
     if request.method == "GET":
         return confirmation.ask(request, _password_question(person))
     log.record(Action.PASSWORD_RESET, subjects.of_person(person))
+    if "revoke_tokens" in request.POST:
+        tokens.revoke_all(person)
     return _with_new_password(request, person)
 
 
@@ -118,18 +120,19 @@ def _password_question(person: User) -> Confirmation:
         button="Create new password",
         icon="key",
         keep="Keep the password",
+        tokens=tokens.active(person).count(),
         subject=person.get_username(),
         back=reverse("people:edit", args=[person.pk]),
     )
 
 
 def _deactivate_question(request: HtmxRequest, person: User) -> Confirmation:
-    tokens = lookup.tokens(request.user).filter(user=person, revoked_at=None).count()
+    rejected = tokens.active(person).count()
     own_jobs = lookup.jobs(request.user).filter(created_by=person)
     running = own_jobs.filter(state__in=MOVING).count()
     effects = [f"{person} is signed out immediately and cannot sign in."]
-    if tokens:
-        effects.append(f"Rejected from now on: {counted(tokens, 'API token')}.")
+    if rejected:
+        effects.append(f"Rejected from now on: {counted(rejected, 'API token')}.")
     if running:
         effects.append(f"Still running, and will finish: {counted(running, 'job')}.")
     effects.append(f"You can reactivate {person} later.")
