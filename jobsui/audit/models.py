@@ -115,20 +115,27 @@ class Entry(models.Model):
         }
 
     @property
-    def changes(self) -> dict[str, tuple[Any, Any]]:
-        """{name: (before, after)} of what differs; "" for what there was not."""
+    def changes(self) -> dict[str, tuple[str, str]]:
+        """{name: (before, after)} of what differs, in words; "" for what there was not."""
         names = dict.fromkeys((*self.before, *self.after))
-        values = {
-            name: (self.before.get(name, ""), self.after.get(name, ""))
+        return {
+            name.replace("_", " "): (_word(self.before, name), _word(self.after, name))
             for name in names
+            if self.before.get(name) != self.after.get(name)
         }
-        return {name: each for name, each in values.items() if each[0] != each[1]}
 
     @property
     def expected_digest(self) -> str:
         """SHA-256 of the content, in hexadecimal."""
         text = json.dumps(self.content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _word(values: dict[str, Any], name: str) -> str:
+    value = values.get(name, "")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
 
 
 class Head(models.Model):

@@ -46,7 +46,7 @@ def test_entry_says_who_did_what_from_where() -> None:
     assert (entry.address, entry.action) == ("203.0.113.7", "settings_changed")
     assert (entry.subject, entry.connection) == ("assets.csv", "Acme")
     assert entry.request == source.request
-    assert entry.changes == {"weight": (1, 2)}
+    assert entry.changes == {"weight": ("1", "2")}
 
 
 def test_what_is_done_without_a_request_has_no_address() -> None:
@@ -183,3 +183,17 @@ def test_entries_are_found_by_what_they_say() -> None:
         [],
         [2, 1],
     ]
+
+
+def test_changes_are_told_in_words() -> None:
+    log.record(
+        Action.SETTINGS_CHANGED,
+        JOB,
+        before={"hold_after_first_batch": True, "share": 1, "role": ""},
+        after={"hold_after_first_batch": False, "share": 1, "role": "viewer"},
+    )
+
+    assert Entry.objects.get().changes == {
+        "hold after first batch": ("yes", "no"),
+        "role": ("", "viewer"),
+    }

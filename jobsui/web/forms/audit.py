@@ -12,9 +12,7 @@ class AuditForm(PeriodForm):
     action = forms.ChoiceField(
         label="What", choices=[("", "Anything"), *Action.choices], required=False
     )
-    text = forms.CharField(
-        label="Job, connection, person, address", required=False, max_length=100
-    )
+    text = forms.CharField(label="On, or from", required=False, max_length=100)
     field_order = ("person", "action", "text", "since", "until")
 
     def found(self) -> EntryQuerySet:
