@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from jobsui.access import tokens
 from jobsui.access.models import Role, RoleAssignment
+from jobsui.audit.models import Entry
 from tests.factories import make_connection, make_user
 from tests.web import stages
 from tests.web.conftest import signed_in
@@ -111,6 +112,9 @@ def test_new_password_offers_to_revoke_the_tokens(
     assert "Also revoke their 2 API tokens. Otherwise they keep working." in page
     assert [valid_tokens(text) for text in theirs] == [not revoke] * 2
     assert valid_tokens(of_boss)
+    reset = ["password_reset", *["token_revoked"] * 2 * revoke]
+    logged = Entry.objects.filter(action__in=reset).order_by("number")
+    assert [entry.action for entry in logged] == reset
 
 
 @pytest.mark.parametrize("revoke", [True, False])

@@ -64,10 +64,11 @@ def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
     person = lookup.person(request.user, pk)
     if request.method == "GET":
         return confirmation.ask(request, _password_question(person))
-    log.record(Action.PASSWORD_RESET, subjects.of_person(person))
-    if "revoke_tokens" in request.POST:
-        tokens.revoke_all(person)
-    return _with_new_password(request, person)
+    with transaction.atomic():
+        log.record(Action.PASSWORD_RESET, subjects.of_person(person))
+        if "revoke_tokens" in request.POST:
+            tokens.revoke_all(person)
+        return _with_new_password(request, person)
 
 
 @require_http_methods(["GET", "POST"])
