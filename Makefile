@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --quiet --quiet --require-hashes
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo up test test-postgres check format lock rooms page-texts
+.PHONY: demo up test test-postgres check audit format lock rooms page-texts
 
 # An interrupted installation, or one whose Python is gone, starts again: half of a package can look complete.
 ifneq ($(wildcard $(VENV)/.installing)$(shell $(RUN) -c "" 2>/dev/null || echo broken),)
@@ -48,6 +48,10 @@ check: $(VENV)/.dev ## run the static checks
 	$(RUN) -m tools.check_tests
 	$(RUN) tools/deploy_check.py
 	$(RUN) manage.py makemigrations --check --dry-run
+
+# It needs nothing but Python and PyPI.
+audit: $(VENV)/.python ## compare the locked versions with the advisories at PyPI
+	@$(RUN) tools/audit.py
 
 format: $(VENV)/.dev
 	$(RUN) -m ruff check --fix .
