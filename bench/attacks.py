@@ -24,7 +24,7 @@ from tests.acceptance import product as products
 from tests.acceptance.product import Product
 
 MAX_MB = 150
-MAX_SECONDS = 5.0
+MAX_SECONDS = 10.0
 WARM_REQUESTS = 10
 START_SECONDS = 30.0
 

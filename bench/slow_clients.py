@@ -3,6 +3,7 @@ meanwhile."""
 
 import socket
 import statistics
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,8 +12,11 @@ from urllib.parse import urlsplit
 
 import requests
 
+from bench import uploads
 from bench.hostile_requests import Target
 
+LARGE_MEGABYTES = 30
+POLL_SECONDS = 0.5
 PROBE_INTERVAL = 0.2
 PROBE_TIMEOUT = 30.0
 SMALL_BUFFER = 4096
@@ -40,7 +44,7 @@ def attacks(target: Target) -> dict[str, Clients]:
             "/static/vendor/tabler.min.css", ""
         ),
         PAGE_READERS: _get(page, person),
-        "readers that take nothing of results": _get(f"{page}results.csv", person),
+        "readers that take nothing of a download": _get(_download(target), person),
         "requests that wait 60 s": _get(f"/api/v1{page.rstrip('/')}?wait=60", program),
     }
     return {
@@ -50,6 +54,33 @@ def attacks(target: Target) -> dict[str, Clients]:
         # To make 200 pages alone keeps two cores busy.
         if number == NUMBERS[0] or name != PAGE_READERS
     }
+
+
+def _download(target: Target) -> str:
+    """Path of the results of a job with LARGE_MEGABYTES of rows, which was cancelled soon."""
+    api = f"{target.url}/api/v1"
+    with tempfile.TemporaryFile() as file:
+        uploads.fill(file, LARGE_MEGABYTES)
+        file.seek(0)
+        uploaded = requests.post(
+            f"{api}/files", files={"file": ("large.csv", file)}, headers=target.headers
+        )
+    job = {
+        "connection": target.connection,
+        "object": "asset",
+        "action": "create_or_update_by_external_id",
+        "file": uploaded.json()["id"],
+        "mapping": {"external_id": "external_id", "name": "name"},
+        "launch": True,
+    }
+    created = requests.post(f"{api}/jobs", json=job, headers=target.headers).json()
+    address = f"{api}/jobs/{created['id']}"
+    while requests.get(address, headers=target.headers).json()["state"] != "running":
+        time.sleep(POLL_SECONDS)
+    requests.post(f"{address}/cancel", headers=target.headers).raise_for_status()
+    while requests.get(address, headers=target.headers).json()["state"] != "cancelled":
+        time.sleep(POLL_SECONDS)
+    return f"/jobs/{created['id']}/results.csv"
 
 
 def probe(target: Target, seconds: float) -> dict[str, list[float]]:

@@ -62,8 +62,8 @@ BODY_TOO_LARGE = (
     "Upload rows as a file: POST /api/v1/files."
 )
 BUSY = (
-    "Jobs UI receives as many uploads and waiting requests as it can at the moment. Nothing was "
-    "changed. Repeat the request after the time in Retry-After."
+    "Jobs UI serves as many uploads, downloads and waiting requests as it can at the moment. "
+    "Nothing was changed. Repeat the request after the time in Retry-After."
 )
 MAX_ERRORS = 20
 """Of a body, that are listed."""

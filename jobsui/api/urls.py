@@ -73,7 +73,7 @@ def _too_large(megabytes: int) -> HttpResponse:
 
 
 def _busy() -> HttpResponse:
-    """What middleware.BodyLimit answers when no place for another large body is free."""
+    """What middleware.BodyLimit answers when no place for another large body or stream is free."""
     wait = waits.RETRY_AFTER_SECONDS
     return Problem(429, "busy", BUSY, retry_after=wait).response()
 

@@ -13,7 +13,7 @@ def wait_until_at_rest(job: Job, seconds: float) -> None:
     Returns at once if too many requests wait. No database connection is in use between two
     polls."""
     deadline = time.monotonic() + seconds
-    with waits.place() as is_held:
+    with waits.place_for_job() as is_held:
         while is_held and _is_moving(job.pk):
             remaining = deadline - time.monotonic()
             if remaining <= 0:

@@ -5,8 +5,8 @@
 - A connection is closed by the loop, after what the client still sends is discarded.
 
 A thread waits for a client only while it reads a large body or writes a stream. Both hold one of
-the places for waiting requests (`jobsui.waits`): middleware takes it for the body, the connection
-for the stream. They end when the client is slower than MIN_BYTES_PER_SECOND for too long."""
+the places for waiting requests (`jobsui.waits`), which middleware takes. They end when the client
+is slower than MIN_BYTES_PER_SECOND for too long."""
 
 import errno
 import re
@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -23,7 +23,6 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from jobsui import waits
 from jobsui.waits import MAX_SMALL_BODY
 
 REQUEST_SECONDS = 15.0
@@ -67,8 +66,6 @@ class ClientSocket(socket.socket):
         self.may_wait = False
         """Whether a read may wait for the client."""
         self._patience = MAX_PATIENCE_SECONDS
-        self._place = ExitStack()
-        self._has_place = False
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Raises ClientTooSlow."""
@@ -94,7 +91,6 @@ class ClientSocket(socket.socket):
         """Keeps what the client does not take, and waits only for what earlier calls kept.
         Raises ClientTooSlow."""
         while len(self.unsent) > MAX_UNSENT:
-            self._hold_place()
             self._wait(selectors.EVENT_WRITE)
             self.flush()
         sent = 0
@@ -118,18 +114,6 @@ class ClientSocket(socket.socket):
         data: bytes = file.read(-1 if count is None else count)
         self.sendall(data)
         return len(data)
-
-    def end_request(self) -> None:
-        """No thread waits for the client any more."""
-        self.may_wait = False
-        self._place.close()
-        self._has_place = False
-
-    def _hold_place(self) -> None:
-        if not self._has_place:
-            self._has_place = self._place.enter_context(waits.place())
-        if not self._has_place:
-            raise ClientTooSlow
 
     def _wait(self, event: int) -> None:
         started = time.monotonic()
@@ -185,7 +169,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: TConn, served: "Future[bool]") -> None:
         """Send what is left of the response."""
-        conn.sock.end_request()
+        conn.sock.may_wait = False
         if not conn.sock.unsent:
             self._after_response(conn, served)
             return

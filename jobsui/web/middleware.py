@@ -25,8 +25,8 @@ MAX_FORM_BYTES = 4 * 1024**2
 """Without files. Takes 25 times as much memory if each byte is encoded. The largest form has
 the body of a test request, up to 1 MB before it is encoded."""
 BUSY = (
-    "Jobs UI receives as many uploads and waiting requests as it can at the moment. Nothing was "
-    "changed. Try again in a few seconds."
+    "Jobs UI serves as many uploads, downloads and waiting requests as it can at the moment. "
+    "Nothing was changed. Try again in a few seconds."
 )
 
 MUST_CHANGE_PASSWORD = "must_change_password"  # noqa: S105
@@ -96,7 +96,7 @@ class OwnPasswordRequired:
 class BodyLimit:
     """Refuses a request with too large a Content-Length before its body is read. Django
     never reads more than this length. A large body holds a place for waiting requests while
-    it comes. Must come before all middleware that reads forms."""
+    it comes, a stream until it is sent. Must come before all middleware that reads forms."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -104,7 +104,19 @@ class BodyLimit:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with ExitStack() as held:
             request.held = held  # type: ignore[attr-defined]
-            return self._get_response(request)
+            response = self._get_response(request)
+        if not response.streaming:
+            return response
+        with ExitStack() as held:
+            is_held = held.enter_context(waits.place())
+            # What a POST has changed stays, so its response is sent.
+            if not is_held and request.method == "GET":
+                response.close()
+                return _busy(request)
+            # The server calls these after the last piece, and when the client is gone.
+            closers = response._resource_closers  # type: ignore[attr-defined]
+            closers.append(held.pop_all().close)
+        return response
 
     def process_view(
         self,
@@ -124,16 +136,16 @@ class BodyLimit:
         held: ExitStack = request.held  # type: ignore[attr-defined]
         if held.enter_context(waits.place()):
             return None
-        if busy := getattr(view, "busy", None):
-            answer: HttpResponse = busy()
-            return answer
-        return refused(
-            request,
-            429,
-            "Too many uploads",
-            BUSY,
-            retry_after=waits.RETRY_AFTER_SECONDS,
-        )
+        return _busy(request)
+
+
+def _busy(request: HttpRequest) -> HttpResponse:
+    view = request.resolver_match.func if request.resolver_match else None
+    if busy := getattr(view, "busy", None):
+        answer: HttpResponse = busy()
+        return answer
+    title = "Too many uploads and downloads"
+    return refused(request, 429, title, BUSY, retry_after=waits.RETRY_AFTER_SECONDS)
 
 
 def _refused_upload(

@@ -1,5 +1,6 @@
 """Pages of people who do too much."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -36,6 +37,30 @@ def test_download(operator: Client, harness: Harness) -> None:  # noqa: ARG001
 
     assert first.status_code == 200
     require_page(second, "The limit of 1 downloads a minute is reached.")
+
+
+@pytest.fixture
+def one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobsui.waits.places", threading.BoundedSemaphore(1))
+    monkeypatch.setitem(LIMITS, Limited.EXPORT, Limit(100))
+
+
+@pytest.mark.usefixtures("one_place")
+def test_download_holds_its_place_until_it_is_sent(
+    operator: Client,
+    harness: Harness,  # noqa: ARG001
+) -> None:
+    path = f"/jobs/{stages.settled().code}/results.csv"
+
+    first = operator.get(path)
+    second = operator.get(path)
+    content = first.getvalue()
+    third = operator.get(path)
+
+    assert second.status_code == 429
+    assert second["Retry-After"] == "5"
+    assert "Too many uploads and downloads" in second.text
+    assert third.getvalue() == content
 
 
 def test_upload(operator: Client) -> None:

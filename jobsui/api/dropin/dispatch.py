@@ -83,7 +83,7 @@ def _too_large(megabytes: int) -> HttpResponse:
 
 
 def _busy() -> HttpResponse:
-    """What middleware.BodyLimit answers when no place for another large body is free."""
+    """What middleware.BodyLimit answers when no place for another large body or stream is free."""
     return errors.rate_limited(waits.RETRY_AFTER_SECONDS).response
 
 
