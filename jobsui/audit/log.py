@@ -43,8 +43,7 @@ def record(
     that acted; "": those of the request. `before`, `after`: JSON without secrets."""
     source = origin.current()
     with transaction.atomic():
-        Head.objects.get_or_create(pk=1)
-        head = Head.objects.select_for_update().get(pk=1)
+        head = _locked_head()
         entry = Entry(
             number=head.number + 1,
             at=timezone.now(),
@@ -66,6 +65,14 @@ def record(
         head.number = entry.number
         head.digest = entry.digest
         head.save()
+
+
+def _locked_head() -> Head:
+    head = Head.objects.select_for_update().filter(pk=1).first()
+    if head is None:
+        Head.objects.get_or_create(pk=1)
+        head = Head.objects.select_for_update().get(pk=1)
+    return head
 
 
 def mistake() -> str:
