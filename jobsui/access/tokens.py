@@ -30,7 +30,7 @@ MAX_LENGTH = 100
 """Longer texts are not looked up."""
 LAST_USE_INTERVAL = timedelta(minutes=1)
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-SCOPE_REFUSED = "A token cannot do more than you. Choose a lower scope."
+SCOPE_REFUSED = "A token cannot do more than its owner. Choose a lower scope."
 
 
 def scopes(user: "User") -> list[Scope]:

@@ -118,6 +118,8 @@ class Product:
                 self.lines.append(line)
                 self._printed.notify_all()
         self.process.stdout.close()
+        # Otherwise nothing would say that it has ended.
+        self.process.wait()
         with self._printed:
             self._printed.notify_all()
 

@@ -78,7 +78,7 @@ def test_connection_is_found_by_its_code() -> None:
         ),
         (
             ["ana", "--scope", "admin"],
-            "Only administrators can create tokens with the scope admin. Choose the scope run.",
+            "A token cannot do more than its owner. Choose a lower scope.",
         ),
         (
             ["ana", "--connection", "Nix"],
