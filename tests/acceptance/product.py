@@ -2,6 +2,7 @@
 its own data directory."""
 
 import os
+import random
 import re
 import signal
 import socket
@@ -9,12 +10,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import databases
 
 ROOT = Path(__file__).resolve().parents[2]
+PORTS = (20_000, 32_000)
 START_SECONDS = 120
 STOP_SECONDS = 30
 NOT_INHERITED = (
@@ -36,11 +39,13 @@ def inherited_environment() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port that no program uses at the moment."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
+    """A port that no program uses at the moment. It is below those that the system gives to
+    connections, so none of them takes it before the program starts."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as trial, suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            return port
 
 
 def processes(data: Path) -> dict[int, str]:
