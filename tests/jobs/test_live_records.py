@@ -522,3 +522,21 @@ def test_reads_wait_as_long_as_zendesk_asks_for() -> None:
 
     assert after_broken == proxy_reads.LONG_AGO
     assert pace.next_at >= in_20_seconds
+
+
+def test_launched_job_keeps_its_comparison(harness: Harness) -> None:
+    """Somebody who still has the draft on the screen compares it again."""
+    harness.object()
+    harness.run(gadgets(2), Action.CREATE)
+    rows = gadgets(2)
+    rows[0]["price"] = "100"
+    job = harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID)
+    read = comparisons.start(job, by=None)
+    harness.task_queue.run_all()
+    draft = Job.objects.get(pk=job.pk)
+    actions.launch(job, by=None)
+
+    with pytest.raises(NotPossibleNow):
+        comparisons.start(draft, by=None)
+
+    assert RecordRead.objects.get() == read

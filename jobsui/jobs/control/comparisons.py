@@ -110,6 +110,10 @@ def start(job: Job, *, by: Actor) -> RecordRead:
         )
     fingerprint = fingerprint_of(job)
     with transaction.atomic():
+        # Locked: the planner of a launched job needs what was found.
+        ready = Job.objects.select_for_update().filter(pk=job.pk, state=JobState.READY)
+        if not ready.exists():
+            raise NotPossibleNow("Someone else has just launched or changed this job.")
         last = latest(job)
         if last is not None and last.fingerprint != fingerprint:
             # It reads the rows as they were before the present check.
