@@ -111,7 +111,9 @@ class Facts:
             for row in self.rows[job].values() if undone else ():
                 former = self.rows[undone.parent].get(row.number) if undone else None
                 is_new = row.outcome == "created" and bool(row.record_id)
-                if is_new and former and former.record_id == ids[-1]:
+                # Of a deletion whose response was lost, only what was sent names the record:
+                of_former = former and (former.record_id or former.key)
+                if is_new and of_former == ids[-1]:
                     ids.append(row.record_id)
         return ids
 

@@ -72,8 +72,9 @@ class LaterJobs:
             for touch in self._history_of(job).touches(first_ids):
                 names = _names(job, touch.batch, touch.item)
                 _apply(found[first_ids[touch.record_id]], job, undone, names)
-            if undone and job.state == JobState.COMPLETED:
-                original = undone[-1]
+            # A row that has changed nothing claims what it does at the time of its own job.
+            original = undone[-1] if undone else None
+            if original in self.jobs and job.state == JobState.COMPLETED:
                 for touch in self._history_of(original).touches(first_ids):
                     if _is_undone_without_row(touch, job):
                         names = _names(original, touch.batch, touch.item)
