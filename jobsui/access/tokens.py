@@ -91,9 +91,7 @@ def authenticate(text: str) -> ApiToken | None:
     if token is None or not constant_time_compare(token.digest, _digest(secret)):
         return None
     _record_use(token)
-    source = origin.current()
-    source.person = token.user.get_username()
-    source.means = token.prefix
+    origin.is_program(token.user.get_username(), token.prefix)
     return token
 
 

@@ -4,23 +4,22 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Origin:
-    address: str
-    """Of the client."""
+    address: str = ""
+    """Of the client; "" without a request."""
     person: str = ""
     """The username; "" until somebody is signed in."""
     means: str = ""
     """The first characters of the token of a program; "" for a person at a page."""
-    request: str = field(default_factory=lambda: uuid.uuid4().hex)
+    request: str = ""
     """The same for all actions of the request."""
 
 
-COMMAND_LINE = Origin("", request="")
-_current: ContextVar[Origin] = ContextVar("origin", default=COMMAND_LINE)
+_current: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039
 
 
 def current() -> Origin:
@@ -28,11 +27,15 @@ def current() -> Origin:
 
 
 @contextmanager
-def of_request(address: str) -> Iterator[Origin]:
-    """The origin of what happens inside. Its person and means are set when they are known."""
-    origin = Origin(address)
-    token = _current.set(origin)
+def of_request(address: str, person: str) -> Iterator[None]:
+    """The origin of what happens inside."""
+    token = _current.set(Origin(address, person, request=uuid.uuid4().hex))
     try:
-        yield origin
+        yield
     finally:
         _current.reset(token)
+
+
+def is_program(person: str, means: str) -> None:
+    """The rest of the request is that of a program with this owner and token."""
+    _current.set(replace(current(), person=person, means=means))

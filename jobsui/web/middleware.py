@@ -198,8 +198,8 @@ def audited(
     their token is."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        with origin.of_request(client_address(request)) as source:
-            source.person = request.user.get_username()
+        person = request.user.get_username()
+        with origin.of_request(client_address(request), person):
             return get_response(request)
 
     return middleware

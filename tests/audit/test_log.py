@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from jobsui.audit import log, origin, search
 from jobsui.audit.log import Subject
 from jobsui.audit.models import Action, AppendOnly, Entry, Head
+from jobsui.audit.origin import Origin
 
 pytestmark = pytest.mark.django_db
 JOB = Subject("job", "0001", "assets.csv", "Acme")
@@ -34,23 +35,24 @@ def written(sql: str) -> None:
 
 
 def test_entry_says_who_did_what_from_where() -> None:
-    with origin.of_request("203.0.113.7") as source:
-        source.person = "ana"
-        source.means = "jobsui_abc"
+    with origin.of_request("203.0.113.7", "leo"):
+        origin.is_program("ana", "jobsui_abc")
         log.record(
             Action.SETTINGS_CHANGED, JOB, before={"weight": 1}, after={"weight": 2}
         )
+        request = origin.current().request
 
     entry = Entry.objects.get()
     assert (entry.number, entry.person, entry.means) == (1, "ana", "jobsui_abc")
     assert (entry.address, entry.action) == ("203.0.113.7", "settings_changed")
     assert (entry.subject, entry.connection) == ("assets.csv", "Acme")
-    assert entry.request == source.request
+    assert entry.request == request
+    assert origin.current() == Origin()
     assert entry.changes == {"weight": ("1", "2")}
 
 
 def test_what_is_done_without_a_request_has_no_address() -> None:
-    with origin.of_request("203.0.113.7"):
+    with origin.of_request("203.0.113.7", "ana"):
         pass
     add(1)
 

@@ -1,12 +1,13 @@
 import ast
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.conf import settings
 
+from jobsui.audit.models import Entry
 from jobsui.connections.models import CustomObject
-from jobsui.jobs.enums import OVER, Component, EventKind, JobState, LimitedBy
+from jobsui.jobs.enums import OVER, Action, Component, EventKind, JobState, LimitedBy
 from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import event_sentences
@@ -211,3 +212,31 @@ def test_events_are_shown_as_sentences(gadget: CustomObject, kind: EventKind) ->
     (line,) = event_sentences.latest_events(job)
     assert line.sentence == sentence
     assert line.actor == "Command line"
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        (Component.AUTOMATION, ("ana", "Automation")),
+        (None, ("", "Command line")),
+        ("leo", ("leo", "")),
+    ],
+)
+def test_audit_log_names_who_acted(
+    gadget: CustomObject, by: Component | str | None, expected: tuple[str, str]
+) -> None:
+    """What a component does, it does for the person whose job it is. Who sat at the command
+    line is not known."""
+    job = make_job("external_id\ng-1\n", Action.DELETE_BY_EXTERNAL_ID, to=gadget)
+    job.created_by = make_user("ana")
+    actor = make_user("leo") if by == "leo" else by
+
+    lifecycle.record(
+        job,
+        EventKind.LAUNCHED,
+        by=cast(lifecycle.Actor, actor),
+        facts={"hold_after_first_batch": False},
+    )
+
+    entry = Entry.objects.latest("number")
+    assert (entry.person, entry.means) == expected

@@ -156,8 +156,9 @@ def record(
         component=component,
     )
     if action := AUDITED.get(kind):
-        # What a component does, it does for the person whose job it is.
-        who = person or job.created_by
+        # What a component does by itself, it does for the person whose job it is.
+        is_for_owner = person is None and actor != Component.COMMAND_LINE
+        who = job.created_by if is_for_owner else person
         log.record(
             action,
             subject_of(job),
