@@ -5,12 +5,9 @@ from django import forms
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.db import transaction
 
-from jobsui.access import policy, roles, subjects
+from jobsui.access import people, policy
 from jobsui.access.models import Role
-from jobsui.audit import log
-from jobsui.audit.models import Action
 from jobsui.connections.models import Connection
 from jobsui.web.forms.fields import DressedForm
 
@@ -66,25 +63,14 @@ class PersonForm(DressedForm):
     def connection_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self._connections]
 
-    def save(self) -> User:
-        """The person, with these roles. Somebody new has no password yet."""
-        person = self.person or User()
-        before = subjects.roles_of(person) if self.person else {}
-        person.username = self.cleaned_data["username"]
-        with transaction.atomic():
-            person.save()
-            roles.assign(person, _role(self.cleaned_data["role"]))
-            for name, connection in self._connections.items():
-                role = _role(self.cleaned_data[name])
-                roles.assign(person, role, connection=connection)
-            person = User.objects.get(pk=person.pk)
-            log.record(
-                Action.PERSON_CHANGED if self.person else Action.PERSON_ADDED,
-                subjects.of_person(person),
-                before=before,
-                after=subjects.roles_of(person),
-            )
-        return person
+    @property
+    def roles(self) -> people.Roles:
+        """What was chosen."""
+        fields: dict[str, Connection | None] = {"role": None, **self._connections}
+        return {
+            connection: _role(self.cleaned_data[name])
+            for name, connection in fields.items()
+        }
 
     def clean_username(self) -> str:
         name: str = self.cleaned_data["username"]

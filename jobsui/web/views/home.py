@@ -3,15 +3,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.models import User
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import lookup, subjects
-from jobsui.audit import log
-from jobsui.audit.models import Action
+from jobsui.access import lookup, people
 from jobsui.jobs.models import Job
 from jobsui.web import first_run as first
 from jobsui.web import job_table
@@ -58,19 +54,12 @@ def first_run(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         if first.token_matches(data["token"]):
-            _create_administrator(data["username"], data["password"])
+            people.add_administrator(data["username"], data["password"])
             first.discard_token()
             messages.success(request, "Administrator created. Sign in.")
             return redirect("account_login")
         form.add_error("token", "Incorrect token. The token is printed in the console.")
     return render(request, "first_run.html", {"form": form})
-
-
-@transaction.atomic
-def _create_administrator(username: str, password: str) -> None:
-    person = User.objects.create_superuser(username, password=password)
-    subject = subjects.of_person(person)
-    log.record(Action.PERSON_ADDED, subject, after=subjects.roles_of(person))
 
 
 def _live(jobs: list[Job]) -> dict[str, Any]:

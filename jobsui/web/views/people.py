@@ -1,14 +1,11 @@
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import lookup, passwords, subjects, tokens
-from jobsui.audit import log
-from jobsui.audit.models import Action
+from jobsui.access import lookup, people, tokens
 from jobsui.jobs.enums import MOVING
 from jobsui.text import counted
 from jobsui.web import confirmation
@@ -21,8 +18,8 @@ from jobsui.web.http import HtmxRequest, admin_required
 @require_safe
 @admin_required
 def people_list(request: HtmxRequest) -> HttpResponse:
-    people = lookup.people(request.user).prefetch_related("role_assignments")
-    return render(request, "people/list.html", {"people": people})
+    known = lookup.people(request.user).prefetch_related("role_assignments")
+    return render(request, "people/list.html", {"people": known})
 
 
 @require_http_methods(["GET", "POST"])
@@ -34,7 +31,8 @@ def add(request: HtmxRequest) -> HttpResponse:
         connections=lookup.connections(request.user),
     )
     if request.method == "POST" and form.is_valid():
-        return _with_new_password(request, form.save())
+        person, password = people.add(form.cleaned_data["username"], form.roles)
+        return _password_page(request, person, password)
     page = {"form": form, "title": "Add person"}
     return render(request, "people/form.html", page)
 
@@ -51,7 +49,7 @@ def edit(request: HtmxRequest, pk: int) -> HttpResponse:
         connections=lookup.connections(request.user),
     )
     if request.method == "POST" and form.is_valid():
-        form.save()
+        people.change(person, form.cleaned_data["username"], form.roles)
         messages.success(request, f"{person} saved.")
         return redirect("people:list")
     page = {"form": form, "person": person, "title": title}
@@ -64,11 +62,9 @@ def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
     person = lookup.person(request.user, pk)
     if request.method == "GET":
         return confirmation.ask(request, _password_question(person))
-    with transaction.atomic():
-        log.record(Action.PASSWORD_RESET, subjects.of_person(person))
-        if "revoke_tokens" in request.POST:
-            tokens.revoke_all(person)
-        return _with_new_password(request, person)
+    revoke_tokens = "revoke_tokens" in request.POST
+    password = people.reset_password(person, revoke_tokens=revoke_tokens)
+    return _password_page(request, person, password)
 
 
 @require_http_methods(["GET", "POST"])
@@ -82,7 +78,7 @@ def deactivate(request: HtmxRequest, pk: int) -> HttpResponse:
         return redirect("people:edit", pk)
     if request.method == "GET":
         return confirmation.ask(request, _deactivate_question(request, person))
-    _set_active(person, is_active=False)
+    people.set_active(person, is_active=False)
     messages.success(request, f"{person} deactivated and signed out.")
     return redirect("people:list")
 
@@ -91,22 +87,14 @@ def deactivate(request: HtmxRequest, pk: int) -> HttpResponse:
 @admin_required
 def reactivate(request: HtmxRequest, pk: int) -> HttpResponse:
     person = lookup.person(request.user, pk)
-    _set_active(person, is_active=True)
+    people.set_active(person, is_active=True)
     messages.success(request, f"{person} reactivated.")
     return redirect("people:list")
 
 
-@transaction.atomic
-def _set_active(person: User, *, is_active: bool) -> None:
-    person.is_active = is_active
-    person.save(update_fields=["is_active"])
-    action = Action.PERSON_REACTIVATED if is_active else Action.PERSON_DEACTIVATED
-    log.record(action, subjects.of_person(person))
-
-
-def _with_new_password(request: HtmxRequest, person: User) -> HttpResponse:
-    """Give a person a temporary password, shown only in this response."""
-    page = {"person": person, "password": passwords.create_temporary(person)}
+def _password_page(request: HtmxRequest, person: User, password: str) -> HttpResponse:
+    """The only response that shows the temporary password."""
+    page = {"person": person, "password": password}
     return render(request, "people/password.html", page)
 
 
