@@ -200,7 +200,7 @@ def tokens(user: User) -> QuerySet[ApiToken]:
     """The user's own API tokens, or all tokens for an administrator."""
     every = ApiToken.objects.select_related("user", "connection")
     every = every.prefetch_related("user__role_assignments")
-    if user.is_superuser:
+    if policy.is_administrator(user):
         return every
     return every.filter(user=user)
 

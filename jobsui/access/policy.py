@@ -63,7 +63,7 @@ def allows(who: Principal, act: Act, connection_id: int) -> bool:
             and who.connection_id in {None, connection_id}
             and allows(who.user, act, connection_id)
         )
-    if who.is_superuser:
+    if is_administrator(who):
         return True
     roles = _roles(who)
     return _suffices(roles.get(connection_id, roles.get(None)), act)
@@ -81,7 +81,7 @@ def allows_somewhere(who: Principal, act: Act) -> bool:
         if who.connection_id is not None:
             return allows(who, act, who.connection_id)
         return _is_in_scope(who, act) and allows_somewhere(who.user, act)
-    return who.is_superuser or any(
+    return is_administrator(who) or any(
         _suffices(role, act) for role in _roles(who).values()
     )
 
@@ -90,6 +90,11 @@ def require_somewhere(who: Principal, act: Act) -> None:
     """Raise NotAllowed unless `allows_somewhere`."""
     if not allows_somewhere(who, act):
         raise _refusal(act, "for a connection")
+
+
+def is_administrator(person: User) -> bool:
+    """Of the server: of all connections, of people, and of what they do."""
+    return person.is_superuser
 
 
 def allows_everywhere(who: Principal, act: Act) -> bool:
@@ -116,7 +121,7 @@ def condition(who: Principal, act: Act, field: str) -> Q:
             return Q(pk__in=())
         bound = Q() if who.connection_id is None else Q(**{field: who.connection_id})
         return bound & condition(who.user, act, field)
-    if who.is_superuser:
+    if is_administrator(who):
         return Q()
     roles = _roles(who)
     is_general = _suffices(roles.get(None), act)
@@ -132,12 +137,15 @@ def condition(who: Principal, act: Act, field: str) -> Q:
 
 
 def general_role(person: User) -> Role | None:
-    return Role.ADMINISTRATOR if person.is_superuser else _roles(person).get(None)
+    if is_administrator(person):
+        return Role.ADMINISTRATOR
+    return _roles(person).get(None)
 
 
 def scope(who: Principal) -> Scope:
     """The highest scope that a person may give a token; that of a token, reduced to what its
-    owner may do with any connection that it sees. Nobody has less than read."""
+    owner may do with any connection that it sees. The lowest one is always possible: it
+    shows what its owner sees."""
     scopes = [need.scope for act, need in NEEDS.items() if allows_somewhere(who, act)]
     return max(scopes, key=list(Scope).index, default=Scope.READ)
 

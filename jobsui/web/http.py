@@ -13,7 +13,6 @@ from django_htmx.middleware import HtmxDetails
 
 from jobsui.access import limits, policy
 from jobsui.access.limits import Limited, LimitReached
-from jobsui.access.policy import Act
 from jobsui.paging import BadCursor, Page
 from jobsui.web.refusal import too_many
 
@@ -30,7 +29,7 @@ def admin_required[**P, R: HttpResponseBase](
 
     @wraps(view)
     def guarded(request: HtmxRequest, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        if not policy.allows_everywhere(request.user, Act.MANAGE):
+        if not policy.is_administrator(request.user):
             raise Http404
         return view(request, *args, **kwargs)
 

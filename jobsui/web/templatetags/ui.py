@@ -10,7 +10,6 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.contrib.messages.storage.base import Message
 from django.template import Context
 from django.urls import reverse
@@ -19,7 +18,6 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from jobsui.access import policy
-from jobsui.access.models import ApiToken, Scope
 from jobsui.access.policy import Act
 from jobsui.connections.models import Connection
 from jobsui.jobs.control import comparisons, saved_mappings
@@ -123,27 +121,6 @@ class NavigationLink:
     is_current: bool
 
 
-@register.simple_tag(takes_context=True)
-def allows(context: Context, act: str, connection_id: int | None = None) -> bool:
-    """Whether the person may do it with this connection; without one, with any."""
-    person = context["request"].user
-    if connection_id is None:
-        return policy.allows_somewhere(person, Act(act))
-    return policy.allows(person, Act(act), connection_id)
-
-
-@register.filter
-def role(person: User) -> str:
-    """What a person is in general."""
-    general = policy.general_role(person)
-    return general.label if general else "Roles for single connections"
-
-
-@register.filter
-def allowed_scope(token: ApiToken) -> Scope:
-    return policy.scope(token)
-
-
 @register.inclusion_tag("includes/navigation.html", takes_context=True)
 def navigation(context: Context) -> dict[str, list[NavigationLink]]:
     """The main menu. The current link is the longest one that begins the address."""
@@ -151,7 +128,7 @@ def navigation(context: Context) -> dict[str, list[NavigationLink]]:
     entries = [*NAVIGATION]
     if not policy.allows_somewhere(request.user, Act.RUN):
         entries.remove(NEW_JOB)
-    if request.user.is_superuser:
+    if policy.is_administrator(request.user):
         entries += ADMINISTRATION
     addresses = {view: reverse(view) for view, _, _ in entries}
     home = addresses["home"]
