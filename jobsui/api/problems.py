@@ -38,6 +38,7 @@ from jobsui.jobs.errors import (
     FileRefused,
     JobsError,
     MappingRefused,
+    NoRoom,
     NotPossibleNow,
     UnreachableNow,
 )
@@ -202,6 +203,8 @@ def _jobs_problem(error: JobsError | FileRefused) -> Problem:
                 for problem in error.problems
             ]
             return Problem(422, "mapping_refused", detail, errors)
+        case NoRoom():
+            return Problem(507, "no_room", detail)
         case UnreachableNow():
             return Problem(
                 503, "zendesk_unreachable", detail, retry_after=RETRY_AFTER_SECONDS

@@ -156,7 +156,7 @@ class UploadBearer(Bearer):
     operation_id="upload_file",
     summary="Upload a file",
     description=UPLOAD,
-    response=responses(201, FileOut, 400, 409, 413),
+    response=responses(201, FileOut, 400, 409, 413, 507),
     openapi_extra=idempotency.PARAMETER,
 )
 def upload(

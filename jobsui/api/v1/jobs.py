@@ -58,7 +58,7 @@ NO_FILE = UUID(int=0)
     auth=RUN,
     operation_id="create_job",
     summary="Create a job",
-    response=responses(201, JobOut, 400, 409, 413, 502, 503),
+    response=responses(201, JobOut, 400, 409, 413, 502, 503, 507),
     openapi_extra=idempotency.PARAMETER,
 )
 def create(request: ApiRequest, body: JobIn) -> HttpResponse:

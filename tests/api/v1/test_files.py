@@ -271,7 +271,8 @@ def test_upload_without_room_is_refused_unread(
 
     response = upload(program("run"), CONTENT)
 
-    assert response.status_code == 422
+    assert response.status_code == 507
+    assert response.json()["code"] == "no_room"
     assert "JOBSUI_KEEP_FILES_DAYS" in response.json()["detail"]
     assert File.objects.count() == 0
 
