@@ -150,6 +150,18 @@ def scope(who: Principal) -> Scope:
     return max(scopes, key=list(Scope).index, default=Scope.READ)
 
 
+def scope_refusal(token: ApiToken, needed: Scope) -> str:
+    """Why a token does not have this scope, as a sentence; "" if it has."""
+    allowed = scope(token)
+    if allowed.includes(needed):
+        return ""
+    if allowed == token.scope:
+        return (
+            f"Your token has the scope {allowed.value}. Create another one at /tokens/."
+        )
+    return f"The role of its owner limits your token to the scope {allowed.value}."
+
+
 def _roles(person: User) -> Roles:
     # Read once: the object of a signed-in person lives as long as their request.
     prefetch_related_objects([person], "role_assignments")

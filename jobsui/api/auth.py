@@ -42,16 +42,6 @@ ADMIN = Bearer(Scope.ADMIN)
 
 def require_scope(token: ApiToken, scope: Scope) -> None:
     """Raise Problem unless the token has this scope."""
-    allowed = policy.scope(token)
-    if allowed.includes(scope):
-        return
-    why = (
-        f"Your token has the scope {allowed.value}. Create another one at /tokens/."
-        if allowed == token.scope
-        else f"The role of its owner limits your token to the scope {allowed.value}."
-    )
-    raise Problem(
-        403,
-        "scope_missing",
-        f"This requires a token with the scope {scope.value}. {why}",
-    )
+    if why := policy.scope_refusal(token, scope):
+        sentence = f"This requires a token with the scope {scope.value}. {why}"
+        raise Problem(403, "scope_missing", sentence)

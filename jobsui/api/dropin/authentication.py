@@ -66,14 +66,9 @@ def authenticate(request: HttpRequest) -> Caller:
 
 def require_scope(caller: Caller, scope: Scope) -> None:
     """Raise DropinError unless the token has this scope."""
-    effective = policy.scope(caller.token)
-    if effective.includes(scope):
-        return
-    raise forbidden(
-        f"You are missing the following required scopes: {scope.value}. "
-        f"This API token has the scope {effective.value}, or its owner's role limits it to "
-        f"that. It needs the scope {scope.value}."
-    )
+    if why := policy.scope_refusal(caller.token, scope):
+        missing = f"You are missing the following required scopes: {scope.value}."
+        raise forbidden(f"{missing} {why}")
 
 
 def _password(credentials: str) -> str:
