@@ -22,6 +22,7 @@ class Limited(models.TextChoices):
     LAUNCH = "launch", "launches"
     TEST_REQUEST = "test_request", "test requests"
     CONNECTION_TEST = "connection_test", "connection tests"
+    REFRESH = "refresh", "refreshes of objects"
     EXPORT = "export", "downloads"
 
 
@@ -42,9 +43,10 @@ LIMITS = {
     Limited.LAUNCH: Limit(600),
     Limited.TEST_REQUEST: Limit(120),
     Limited.CONNECTION_TEST: Limit(30),
+    Limited.REFRESH: Limit(30),
     Limited.EXPORT: Limit(300),
 }
-"""For each person, and for each token. Nobody comes near them by hand."""
+"""For each person, and for each token. A person does not come near them by hand."""
 
 
 class LimitReached(Exception):

@@ -6,7 +6,8 @@ from typing import Any
 from django.http import HttpResponse
 from ninja import Router
 
-from jobsui.access import lookup, policy
+from jobsui.access import limits, lookup, policy
+from jobsui.access.limits import Limited
 from jobsui.access.models import Scope
 from jobsui.access.policy import Act
 from jobsui.api import idempotency
@@ -128,6 +129,7 @@ def add(request: ApiRequest, code: Code, body: ObjectIn) -> HttpResponse:
 def sync(request: ApiRequest, code: Code) -> dict[str, Any]:
     """Reads every custom object that the credentials can access, with its fields. Known
     objects that no longer exist become `gone`."""
+    limits.count(request.auth, Limited.REFRESH)
     found = objects.fetch_all(lookup.connection(request.auth, code, Act.RUN))
     return unpaged_response([serialize(custom_object) for custom_object in found])
 
@@ -148,6 +150,7 @@ def detail(
     if refresh:
         require_scope(request.auth, Scope.RUN)
         policy.require(request.auth, Act.RUN, connection.pk)
+        limits.count(request.auth, Limited.REFRESH)
         objects.refresh(custom_object)
     return serialize(custom_object)
 

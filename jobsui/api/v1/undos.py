@@ -9,7 +9,8 @@ from ninja import Router
 from pydantic import Field
 
 from jobsui import paging
-from jobsui.access import lookup
+from jobsui.access import limits, lookup
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.api import idempotency
 from jobsui.api.auth import RUN, ApiRequest
@@ -153,6 +154,7 @@ def create(request: ApiRequest, code: Code, body: UndoIn | None = None) -> HttpR
     """Creates a job that puts back what this one changed, unless it was changed again since. The
     new job first reads the records. Nothing changes in Zendesk before it is launched. To
     return, undo the new job."""
+    limits.count(request.auth, Limited.LAUNCH)
     chosen = body or UndoIn()
 
     def create_undo() -> idempotency.Result:

@@ -116,7 +116,7 @@ def test(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @post_only
-@limited(Limited.CONNECTION_TEST)
+@limited(Limited.REFRESH)
 def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = lookup.connection(request.user, code, Act.RUN)
     try:

@@ -5,6 +5,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup, policy
+from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.connections import objects
 from jobsui.connections.errors import ConnectionsError, ZendeskError, explain
@@ -13,7 +14,7 @@ from jobsui.jobs.reports import templates
 from jobsui.web import stored_forms_page
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.objects import ObjectKeyForm
-from jobsui.web.http import HtmxRequest
+from jobsui.web.http import HtmxRequest, limited
 
 TEMPLATES = {
     "csv": (templates.template_csv, "text/csv; charset=utf-8"),
@@ -69,6 +70,7 @@ def add(request: HtmxRequest) -> HttpResponse:
 
 
 @post_only
+@limited(Limited.REFRESH)
 def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
     custom_object = lookup.custom_object(request.user, pk, Act.RUN)
     try:
