@@ -40,7 +40,7 @@ HTTPS = any(origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
     "jobsui.ops.apps.OpsConfig",
-    "jobsui.web.apps.WebConfig",
+    "jobsui.web",
     "jobsui.api",
     "ninja",
     "jobsui.access",

@@ -1,8 +1,9 @@
 """Adds entries to the audit log, and verifies it.
 
 Each entry has the digest of the one before, so one that is changed, removed or put between
-others is found, and so is a log that was cut (`Head`). Whoever can write to the database can
-also write a new chain. Keep the last digest elsewhere to notice that: every export has it."""
+others is found. `Head` shows whether the last ones are missing. Someone who can write to the
+database can also write a new chain. Keep the last digest elsewhere to notice that: every export
+has it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -10,23 +10,7 @@ from django.db.models import Q
 from jobsui.audit.models import Entry, EntryQuerySet
 from jobsui.files.safe import csv_line
 
-COLUMNS = (
-    "number",
-    "at",
-    "person",
-    "means",
-    "address",
-    "request",
-    "action",
-    "kind",
-    "subject_id",
-    "subject",
-    "connection",
-    "before",
-    "after",
-    "previous_digest",
-    "digest",
-)
+COLUMNS = tuple(field.name for field in Entry._meta.fields)
 
 
 def found(
@@ -62,16 +46,19 @@ def found(
 def as_json(entries: Iterable[Entry]) -> Iterator[str]:
     """One object a line, whose digest is that of the others in this form."""
     for entry in entries:
-        line = json.dumps(entry.content | {"digest": entry.digest}, ensure_ascii=False)
-        yield f"{line}\n"
+        yield f"{json.dumps(_values(entry), ensure_ascii=False)}\n"
 
 
 def as_csv(entries: Iterable[Entry]) -> Iterator[str]:
     """With a header. What a spreadsheet would run as a formula is escaped."""
     yield csv_line(COLUMNS)
     for entry in entries:
-        content = entry.content | {"digest": entry.digest}
-        yield csv_line(_cell(content[column]) for column in COLUMNS)
+        values = _values(entry)
+        yield csv_line(_cell(values[column]) for column in COLUMNS)
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    return entry.content | {"digest": entry.digest}
 
 
 def _cell(value: Any) -> str:

@@ -7,12 +7,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.signals import user_logged_in
 from django.http import HttpRequest, HttpResponseBase
 
 STARTED = "started_at"
 USED = "used_at"
 NOTE_INTERVAL = 300.0
 """Seconds between two notes of use, each of which writes the session."""
+
+
+def connect() -> None:
+    user_logged_in.connect(note_start)
 
 
 def note_start(request: HttpRequest, **_signal: Any) -> None:

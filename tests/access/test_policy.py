@@ -14,7 +14,7 @@ from tests.factories import make_connection, make_user
 
 pytestmark = pytest.mark.django_db
 
-NOBODY: frozenset[str] = frozenset()
+NONE: frozenset[str] = frozenset()
 VIEWER = frozenset({"view"})
 OPERATOR = VIEWER | {"see_bodies", "run"}
 ADMINISTRATOR = OPERATOR | {"manage"}
@@ -41,11 +41,11 @@ def allowed(who: Principal, connection: Connection) -> frozenset[str]:
 @pytest.mark.parametrize(
     ("general", "single", "expected"),
     [
-        (None, None, (NOBODY, NOBODY)),
+        (None, None, (NONE, NONE)),
         (Role.VIEWER, None, (VIEWER, VIEWER)),
         (Role.OPERATOR, None, (OPERATOR, OPERATOR)),
         (Role.ADMINISTRATOR, None, (ADMINISTRATOR, ADMINISTRATOR)),
-        (None, Role.OPERATOR, (OPERATOR, NOBODY)),
+        (None, Role.OPERATOR, (OPERATOR, NONE)),
         (Role.VIEWER, Role.ADMINISTRATOR, (ADMINISTRATOR, VIEWER)),
         (Role.OPERATOR, Role.VIEWER, (VIEWER, OPERATOR)),
         (Role.ADMINISTRATOR, Role.VIEWER, (ADMINISTRATOR, ADMINISTRATOR)),
@@ -74,7 +74,7 @@ def test_role_for_a_connection_counts_instead_of_the_general_one(
         (Scope.RUN, Role.ADMINISTRATOR, OPERATOR),
         (Scope.ADMIN, Role.OPERATOR, OPERATOR),
         (Scope.ADMIN, Role.ADMINISTRATOR, ADMINISTRATOR),
-        (Scope.ADMIN, None, NOBODY),
+        (Scope.ADMIN, None, NONE),
     ],
 )
 @pytest.mark.parametrize("is_bound", [True, False])
@@ -94,7 +94,7 @@ def test_program_may_do_what_scope_and_role_allow(
     roles.assign(owner, role)
 
     assert allowed(token, acme) == expected
-    assert allowed(token, other) == (NOBODY if is_bound else expected)
+    assert allowed(token, other) == (NONE if is_bound else expected)
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_guesses_of_a_stranger_lock_nobody_out() -> None:
 
     refused = guess("203.0.113.7", 40)
     for number in range(30):
-        guess("203.0.113.8", 1, name=f"nobody-{number}")
+        guess("203.0.113.8", 1, name=f"stranger-{number}")
     spread = guess("203.0.113.8", 1, name="another")
     answer = Client(REMOTE_ADDR="198.51.100.1").post("/accounts/login/", LOGIN)
 
@@ -237,7 +237,7 @@ def test_many_other_names_do_not_reset_the_count() -> None:
     guess("203.0.113.7", 5)
 
     for number in range(0, 400, 4):
-        guess(f"198.51.100.{number // 4}", 4, name=f"nobody-{number}")
+        guess(f"198.51.100.{number // 4}", 4, name=f"stranger-{number}")
 
     assert "Too many failed sign-ins." in guess("203.0.113.7", 1)
 
