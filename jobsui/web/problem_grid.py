@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from jobsui.jobs.mapping.row_reader import Problem
@@ -133,14 +132,19 @@ class Grid:
         )
 
     def _address(self, row: int, position: int) -> str:
-        query = self.query | {"row": row, "column": position}
-        return f"?{urlencode(query)}"
+        cell = urlencode({"row": row, "column": position})
+        return f"?{self.page_query}&{cell}"
 
     @property
-    def query(self) -> dict[str, Any]:
-        """Of the page."""
-        query: dict[str, Any] = {"cause": self.cause.pk if self.cause else ""}
-        return query | ({"after": self.after} if self.after else {})
+    def query(self) -> str:
+        """The query of the address, without the position in the list."""
+        return urlencode({"cause": self.cause.pk if self.cause else ""})
+
+    @property
+    def page_query(self) -> str:
+        """The query of the address of this page."""
+        position = urlencode({"after": self.after}) if self.after else ""
+        return "&".join(filter(None, [self.query, position]))
 
 
 def _columns(job: Job, first: str) -> list[GridColumn]:

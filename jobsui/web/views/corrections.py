@@ -2,7 +2,6 @@
 
 from functools import partial
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -97,7 +96,7 @@ def correct(request: HtmxRequest, job: Job) -> HttpResponse:
     if refusal:
         messages.error(request, refusal)
     address = reverse("jobs:grid", args=[job.code])
-    return redirect(f"{address}?{urlencode(drawn.query)}#r{row}")
+    return redirect(f"{address}?{drawn.page_query}#r{row}")
 
 
 @require_http_methods(["GET", "POST"])
@@ -251,6 +250,7 @@ def _context(job: Job, drawn: Grid) -> dict[str, Any]:
         "job": job,
         "cause": drawn.cause,
         "after": drawn.after,
+        "query": drawn.query,
         "columns": drawn.columns,
         "warning_codes": drawn.warning_codes,
         "corrections": job.corrections.count(),
