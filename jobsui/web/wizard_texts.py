@@ -253,7 +253,8 @@ def points(job: Job, *, is_compared: bool) -> list[Point]:
     if action is Action.CREATE:
         found.append(_generated_ids(options))
     if not action.deletes:
-        found.append(_empty_cells(options))
+        if options.match is None or options.match.sends_rows:
+            found.append(_empty_cells(options))
         found.append(Point("player-play", TRIGGERS))
     if options.match and options.match.deletes:
         found.append(Point("trash", LAST, is_warning=True))

@@ -11,9 +11,10 @@ from jobsui.connections.models import Connection
 from jobsui.jobs import tasks
 from jobsui.jobs.control import account_match, actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState
-from jobsui.jobs.mapping.options import Match
+from jobsui.jobs.mapping.options import Match, Options
 from jobsui.jobs.models import Job, RecordRead, RecordWatch
 from jobsui.jobs.preparation import checker
+from jobsui.web import wizard_texts
 from tests.conftest import TaskQueue
 from tests.harness import Harness, gadgets
 from tests.web import stages
@@ -702,3 +703,22 @@ def test_comparing_again_keeps_the_choices(operator: Client, harness: Harness) -
 
     assert account_match.of(kept) == chosen
     assert account_match.of(left) is None
+
+
+@pytest.mark.parametrize(
+    ("match", "is_said"),
+    [
+        (None, True),
+        (Match(only_in_account="delete"), True),
+        (Match("leave", "leave", "delete"), False),
+    ],
+)
+def test_what_empty_cells_do_is_said_where_rows_are_sent(
+    match: Match | None, *, is_said: bool
+) -> None:
+    job = stages.draft()
+    job.options = Options(match=match).to_json()
+
+    texts = [point.text for point in wizard_texts.points(job, is_compared=True)]
+
+    assert any("mpty cells" in text for text in texts) is is_said

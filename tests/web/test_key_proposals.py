@@ -65,6 +65,20 @@ def test_proposal_is_shown_before_and_after(operator: Client) -> None:
     assert "Set this rule and check again" in text
 
 
+def test_check_with_a_notice_does_not_say_that_there_is_no_problem(
+    operator: Client,
+) -> None:
+    with_notice = operator.get(path(proposed(), "check")).text
+    AccountFacts.objects.update(notices=[])
+    without = operator.get(path(Job.objects.get(), "check")).text
+
+    assert ("no invalid rows" in with_notice, "no problems" in with_notice) == (
+        True,
+        False,
+    )
+    assert "no problems" in without
+
+
 def test_one_click_sets_the_rule_and_checks_again(operator: Client) -> None:
     job = proposed()
 

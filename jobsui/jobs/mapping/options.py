@@ -33,6 +33,11 @@ class Match:
     def deletes(self) -> bool:
         return self.only_in_account == "delete"
 
+    @property
+    def sends_rows(self) -> bool:
+        """Whether any row of the file may be sent."""
+        return self.only_in_file == "create" or self.different == "update"
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
