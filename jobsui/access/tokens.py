@@ -74,7 +74,9 @@ def create(
         after={
             "owner": user.get_username(),
             "scope": scope.value,
-            "expires_at": expires_at.isoformat() if expires_at else "",
+            "expires_at": expires_at.isoformat(timespec="minutes")
+            if expires_at
+            else "",
         },
     )
     return token, f"{prefix}_{secret}"
