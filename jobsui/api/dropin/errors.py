@@ -57,6 +57,10 @@ def method_not_allowed(allowed: Iterable[str]) -> DropinError:
     return _described(405, "MethodNotAllowed", description, Allow=methods)
 
 
+def https_required(description: str) -> DropinError:
+    return _described(403, "HttpsRequired", description)
+
+
 def not_authenticated() -> DropinError:
     return _json_error(
         401,
