@@ -3,4 +3,7 @@
 (() => {
   const address = document.querySelector("meta[name=page-address]");
   if (address) history.replaceState(null, "", address.content);
+  // htmx keeps the address of the last page. Nothing of it stays behind the sign-in page.
+  const isSignedOut = document.body.classList.contains("bare");
+  if (isSignedOut) sessionStorage.removeItem("htmx-current-path-for-history");
 })();

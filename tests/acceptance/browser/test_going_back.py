@@ -51,3 +51,18 @@ def test_form_sent_while_signed_out_can_be_sent_again(
     person.press(CHECK)
 
     person.sees("no problems")
+
+
+def test_sign_out_leaves_nothing_in_the_browser(person: Person, gadget: str) -> None:
+    page = person.page
+    _upload(person, gadget)
+    page.locator("#live").click()
+    address = page.url
+    person.sign_out()
+    kept = page.evaluate("() => ({...localStorage, ...sessionStorage})")
+    page.go_back()
+    person.sees("Sign in")
+
+    assert kept == {"live": "paused"}
+    assert page.url != address
+    assert gadget not in page.content()
