@@ -284,6 +284,10 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_text("LOG_LEVEL", "INFO")},
-    # Its warnings quote the headers of a response, which may repeat a secret.
-    "loggers": {"urllib3.connection": {"level": "ERROR"}},
+    "loggers": {
+        # Its warnings quote the headers of a response, which may repeat a secret.
+        "urllib3.connection": {"level": "ERROR"},
+        # web/middleware.py logs what is refused, and to whom.
+        "django.request": {"level": "ERROR"},
+    },
 }

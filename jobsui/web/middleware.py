@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -21,6 +22,8 @@ from jobsui.web import first_run
 from jobsui.web.addresses import page_behind, page_of
 from jobsui.web.refusal import no_room, refused, too_many
 
+logger = logging.getLogger(__name__)
+
 MAX_FORM_BYTES = 4 * 1024**2
 """Without files. Takes 25 times as much memory if each byte is encoded. The largest form has
 the body of a test request, up to 1 MB before it is encoded."""
@@ -29,6 +32,8 @@ BUSY = (
     "Nothing was changed. Try again in a few seconds."
 )
 
+REFUSALS = (401, 403, 404, 429)
+"""Things of other connections are answered as missing."""
 MUST_CHANGE_PASSWORD = "must_change_password"  # noqa: S105
 """In the session of a person who has signed in with a temporary password."""
 UNSENT = "unsent"
@@ -195,14 +200,31 @@ def audited(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Says who acts in a request, and from where, for the audit log. Programs are known once
-    their token is."""
+    their token is. What was refused is in the server's log: in the audit log, somebody could
+    write as many entries as they like."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         person = request.user.get_username()
         with origin.of_request(client_address(request), person):
-            return get_response(request)
+            response = get_response(request)
+            if response.status_code in REFUSALS:
+                _log_refusal(request, response.status_code)
+            return response
 
     return middleware
+
+
+def _log_refusal(request: HttpRequest, status: int) -> None:
+    source = origin.current()
+    who = " ".join(filter(None, (source.person, source.means))) or "a stranger"
+    logger.warning(
+        "%s %s: %s for %s from %s",
+        request.method,
+        request.path,
+        status,
+        who,
+        source.address,
+    )
 
 
 def no_store(
