@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tools.page_texts import ROOT
 
 TESTS = ROOT / "tests"
@@ -10,8 +12,9 @@ CASE = re.compile(r"`…\[([^\]…]+)…?\]`")
 TEST = re.compile(r"`(test_\w+)(?:…[^`]*)?`")
 
 
-def test_every_test_named_in_the_faults_document_exists() -> None:
-    document = (ROOT / "docs" / "faults.md").read_text()
+@pytest.mark.parametrize("name", ["faults.md", "asvs.md"])
+def test_every_test_named_in_a_document_exists(name: str) -> None:
+    document = (ROOT / "docs" / name).read_text()
     sources = [path.read_text() for path in TESTS.rglob("test_*.py")]
     code = "\n".join(sources)
 
