@@ -17,6 +17,12 @@ from jobsui.api.v1.api import api
 NEEDS_SESSION = ("openapi-view",)
 """The documentation page, which people read."""
 ACCEPTS_FILES = ("files",)
+CALLS_ZENDESK = (
+    "connections/<uuidstr:id>/test",
+    "connections/<uuidstr:id>/objects/sync",
+    "requests",
+)
+"""Their POST waits for Zendesk."""
 
 
 @csrf_exempt
@@ -35,6 +41,8 @@ def _prepare(pattern: URLPattern | URLResolver) -> URLPattern | URLResolver:
         pattern.callback = login_not_required(pattern.callback)
     if str(pattern.pattern) in ACCEPTS_FILES:
         pattern.callback.takes_files = True  # type: ignore[attr-defined]
+    if str(pattern.pattern) in CALLS_ZENDESK:
+        pattern.callback.calls_zendesk = True  # type: ignore[attr-defined]
     pattern.callback.too_large = _too_large  # type: ignore[attr-defined]
     pattern.callback.busy = _busy  # type: ignore[attr-defined]
     pattern.callback = _with_method_problem(pattern.callback)

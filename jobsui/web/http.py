@@ -80,6 +80,12 @@ def takes_files[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable[P, R
     return view
 
 
+def calls_zendesk[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable[P, R]:
+    """Marks a view whose POST waits for Zendesk (middleware.BodyLimit)."""
+    view.calls_zendesk = True  # type: ignore[attr-defined]
+    return view
+
+
 def page_at[T](page: Callable[[str], Page[T]], cursor: str) -> Page[T]:
     """The page at this cursor, or the first page if the cursor is invalid or leads
     past the end."""

@@ -1,15 +1,17 @@
 """Which operations of the REST API are limited."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from jobsui import waits
 from jobsui.access import tokens
 from jobsui.access.limits import LIMITS, Limit, Limited
 from jobsui.access.models import LimitUse, Scope
-from tests.api.conftest import Program
+from tests.api.conftest import Program, Programs
 from tests.api.test_access import MATRIX, statuses
 from tests.web.routes import create_things
 
@@ -56,3 +58,22 @@ def test_costly_operations_are_limited(
     assert {name for name, status in found.items() if status == 429} == LIMITED
     assert set(MATRIX) >= LIMITED
     assert [sent.status_code, refreshed.status_code] == [429, 429]
+
+
+def test_operations_that_wait_for_zendesk_need_a_place(
+    program: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = create_things().connection
+    monkeypatch.setattr("jobsui.waits.places", threading.BoundedSemaphore(1))
+    waits.places.acquire()
+
+    answers = [
+        program("admin").call("POST", path)
+        for path in (
+            f"/connections/{connection.code}/test",
+            f"/connections/{connection.code}/objects/sync",
+            "/requests",
+        )
+    ]
+
+    assert [answer.json()["code"] for answer in answers] == ["busy"] * 3

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from jobsui import waits
 from jobsui.access.limits import LIMITS, Limit, Limited
 from jobsui.connections.models import CustomObject
 from tests.harness import Harness
@@ -59,7 +60,7 @@ def test_download_holds_its_place_until_it_is_sent(
 
     assert second.status_code == 429
     assert second["Retry-After"] == "5"
-    assert "Too many uploads and downloads" in second.text
+    assert "Jobs UI is busy" in second.text
     assert third.getvalue() == content
 
 
@@ -84,3 +85,27 @@ def test_connection_test_by_htmx_is_refused_in_place(
 
     require_page(answer, "The limit of 1 connection tests a minute is reached.")
     assert "<html" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/connections/{code}/test/",
+        "/connections/{code}/fetch-objects/",
+        "/objects/{pk}/refresh/",
+        "/objects/{pk}/request/send/",
+    ],
+)
+def test_request_that_waits_for_zendesk_needs_a_place(
+    operator: Client, harness: Harness, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    thing = harness.object()
+    monkeypatch.setattr("jobsui.waits.places", threading.BoundedSemaphore(1))
+    waits.places.acquire()
+    before = harness.sandbox.requests()
+
+    answer = operator.post(path.format(code=thing.connection.code, pk=thing.pk))
+
+    assert answer.status_code == 429
+    assert "Jobs UI is busy" in answer.text
+    assert harness.sandbox.requests() == before

@@ -152,7 +152,7 @@ def test_upload_that_finds_no_place_is_refused_before_it_is_read(
     assert answer.status_code == 429
     assert answer["Retry-After"] == "5"
     assert "<html" in answer.text
-    assert "Too many uploads and downloads" in answer.text
+    assert "Jobs UI is busy" in answer.text
     assert "Nothing was changed. Try again in a few seconds." in answer.text
 
 
@@ -164,7 +164,7 @@ def test_upload_by_htmx_that_finds_no_place_is_refused_in_place(
 
     assert answer.status_code == 429
     assert "<html" not in answer.text
-    assert "Too many uploads and downloads" in answer.text
+    assert "Jobs UI is busy" in answer.text
 
 
 @pytest.mark.usefixtures("thing")

@@ -21,7 +21,7 @@ from jobsui.web import confirmation
 from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.connections import ConnectionForm
-from jobsui.web.http import HtmxRequest, admin_required, limited
+from jobsui.web.http import HtmxRequest, admin_required, calls_zendesk, limited
 
 
 @require_safe
@@ -104,6 +104,7 @@ def edit(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @post_only
+@calls_zendesk
 @limited(Limited.CONNECTION_TEST)
 def test(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = lookup.connection(request.user, code, Act.RUN)
@@ -116,6 +117,7 @@ def test(request: HtmxRequest, code: UUID) -> HttpResponse:
 
 
 @post_only
+@calls_zendesk
 @limited(Limited.REFRESH)
 def fetch_objects(request: HtmxRequest, code: UUID) -> HttpResponse:
     connection = lookup.connection(request.user, code, Act.RUN)

@@ -14,7 +14,7 @@ from jobsui.jobs.reports import templates
 from jobsui.web import stored_forms_page
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.objects import ObjectKeyForm
-from jobsui.web.http import HtmxRequest, limited
+from jobsui.web.http import HtmxRequest, calls_zendesk, limited
 
 TEMPLATES = {
     "csv": (templates.template_csv, "text/csv; charset=utf-8"),
@@ -70,6 +70,7 @@ def add(request: HtmxRequest) -> HttpResponse:
 
 
 @post_only
+@calls_zendesk
 @limited(Limited.REFRESH)
 def refresh(request: HtmxRequest, pk: int) -> HttpResponse:
     custom_object = lookup.custom_object(request.user, pk, Act.RUN)

@@ -12,7 +12,7 @@ from jobsui.connections.errors import ConnectionsError
 from jobsui.connections.models import CustomObject
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.objects import TestRequestForm
-from jobsui.web.http import HtmxRequest, limited
+from jobsui.web.http import HtmxRequest, calls_zendesk, limited
 
 
 @require_safe
@@ -30,6 +30,7 @@ def prepare(request: HtmxRequest, pk: int) -> HttpResponse:
 
 
 @post_only
+@calls_zendesk
 @limited(Limited.TEST_REQUEST)
 def send(request: HtmxRequest, pk: int) -> HttpResponse:
     """Send what is in the form. A request that writes is confirmed first."""
