@@ -37,5 +37,7 @@ def of_request(address: str, person: str) -> Iterator[None]:
 
 
 def is_program(person: str, means: str) -> None:
-    """The rest of the request is that of a program with this owner and token."""
-    _current.set(replace(current(), person=person, means=means))
+    """The rest of the request is that of a program with this owner and token. Nothing without
+    a request, whose end would forget it."""
+    if current().request:
+        _current.set(replace(current(), person=person, means=means))

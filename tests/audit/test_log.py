@@ -54,10 +54,12 @@ def test_entry_says_who_did_what_from_where() -> None:
 def test_what_is_done_without_a_request_has_no_address() -> None:
     with origin.of_request("203.0.113.7", "ana"):
         pass
+    origin.is_program("leo", "jobsui_abc")
     add(1)
 
     entry = Entry.objects.get()
     assert (entry.address, entry.request) == ("", "")
+    assert (entry.person, entry.means) == ("", "")
 
 
 def test_entries_are_chained() -> None:
