@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "jobsui.web.middleware.audited",
     "jobsui.web.middleware.no_store",
     "jobsui.web.middleware.gone",
+    "jobsui.web.crossing.Crossing",
     # Before the CSRF check, which reads the body: this refuses uploads from people who
     # are not signed in, and bodies that are too large.
     "jobsui.web.middleware.SignInRequired",
