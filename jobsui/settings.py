@@ -52,7 +52,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     # The pages and commands of django-rq. Its pages use parts of the admin, which itself
     # has no address.
@@ -227,6 +226,7 @@ LOGIN_REDIRECT_URL = "home"
 
 # In the session instead of a cookie, because messages name connections and people.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SESSION_ENGINE = "jobsui.access.session_store"
 # A session ends after this time without use, and after SESSION_DAYS in any case
 # (web/sessions.py).
 SESSION_COOKIE_AGE = env_int("JOBSUI_SESSION_HOURS", default=12) * 3600

@@ -1,15 +1,19 @@
-"""The roles of people, API tokens with their scopes, and what the cache holds. What roles and
-scopes allow is decided in `policy.py`."""
+"""The roles of people, API tokens with their scopes, sessions, and what the cache holds.
+What roles and scopes allow is decided in `policy.py`."""
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from jobsui.connections.models import Connection
+
+if TYPE_CHECKING:
+    from jobsui.access.session_store import SessionStore
 
 
 class OrderedChoices(models.TextChoices):
@@ -118,6 +122,21 @@ class TemporaryPassword(models.Model):
         primary_key=True,
         related_name="+",
     )
+
+
+class Session(AbstractBaseSession):
+    """A session of a browser (session_store.py)."""
+
+    # None: nobody has signed in yet.
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
+    )
+
+    @classmethod
+    def get_session_store_class(cls) -> "type[SessionStore]":
+        from jobsui.access.session_store import SessionStore  # noqa: PLC0415  # It needs this model.
+
+        return SessionStore
 
 
 class CacheEntry(models.Model):

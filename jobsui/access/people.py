@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from jobsui.access import passwords, policy, roles, subjects, tokens
+from jobsui.access import passwords, policy, roles, sessions, subjects, tokens
 from jobsui.access.models import Role
 from jobsui.audit import log
 from jobsui.audit.models import Action
@@ -49,14 +49,17 @@ def reset_password(person: User, *, revoke_tokens: bool) -> str:
     log.record(Action.PASSWORD_RESET, subjects.of_person(person))
     if revoke_tokens:
         tokens.revoke_all(person)
+    sessions.discard_all(person)
     return passwords.create_temporary(person)
 
 
 @transaction.atomic
 def set_active(person: User, *, is_active: bool) -> None:
-    """Who is not active cannot sign in, and their tokens are rejected."""
+    """Who is not active cannot sign in, their sessions end, and their tokens are rejected."""
     person.is_active = is_active
     person.save(update_fields=["is_active"])
+    if not is_active:
+        sessions.discard_all(person)
     action = Action.PERSON_REACTIVATED if is_active else Action.PERSON_DEACTIVATED
     log.record(action, subjects.of_person(person))
 

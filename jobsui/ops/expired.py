@@ -3,10 +3,10 @@ requests with an Idempotency-Key."""
 
 from collections.abc import Iterator
 
-from django.contrib.sessions.models import Session
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
+from jobsui.access.models import Session
 from jobsui.api.models import IdempotencyRecord
 from jobsui.jobs.control import pruning
 from jobsui.jobs.control.pruning import Step

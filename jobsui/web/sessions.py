@@ -6,12 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.http import HttpRequest, HttpResponseBase
 
-STARTED = "started_at"
-USED = "used_at"
+from jobsui.access import sessions
+from jobsui.access.client_address import client_address
+from jobsui.access.sessions import ADDRESS, STARTED, USED, USER_AGENT
+from jobsui.text import counted
+
+MAX_USER_AGENT = 300
 NOTE_INTERVAL = 300.0
 """Seconds between two notes of use, each of which writes the session."""
 
@@ -25,6 +31,8 @@ def note_start(request: HttpRequest, **_signal: Any) -> None:
     now = time.time()
     request.session[STARTED] = now
     request.session[USED] = now
+    request.session[ADDRESS] = client_address(request)
+    request.session[USER_AGENT] = request.headers.get("User-Agent", "")[:MAX_USER_AGENT]
 
 
 def end_old_sessions(
@@ -37,20 +45,30 @@ def end_old_sessions(
         session = request.session
         if SESSION_KEY in session:
             now = time.time()
-            started = session.get(STARTED, now)
-            used = session.get(USED, now)
+            started = session[STARTED]
+            used = session[USED]
             is_idle = now - used > settings.SESSION_COOKIE_AGE
             is_old = now - started > settings.SESSION_DAYS * 24 * 3600
             if is_idle or is_old:
                 session.flush()
-            elif STARTED not in session:
-                # It was started by an earlier version.
-                note_start(request)
             elif now - used > NOTE_INTERVAL and not _is_read_by_htmx(request):
                 session[USED] = now
         return get_response(request)
 
     return middleware
+
+
+def end_chosen(request: HttpRequest, person: User) -> None:
+    """Ends the session that the form names; without a name, all but the one of the
+    request."""
+    session_id = request.POST.get("session", "")
+    if not session_id:
+        count = sessions.end_others(person, request.session.session_key)
+        messages.success(request, f"Ended: {counted(count, 'session')}.")
+    elif sessions.end(person, session_id):
+        messages.success(request, "Session ended.")
+    else:
+        messages.info(request, "This session had already ended.")
 
 
 def _is_read_by_htmx(request: HttpRequest) -> bool:

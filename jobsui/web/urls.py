@@ -13,6 +13,7 @@ from jobsui.web.views import (
     job_actions,
     jobs,
     mapping,
+    me,
     objects,
     people,
     proof,
@@ -68,8 +69,14 @@ people_urls = [
     path("add/", people.add, name="add"),
     path("<int:pk>/", people.edit, name="edit"),
     path("<int:pk>/password/", people.new_password, name="new_password"),
+    path("<int:pk>/sessions/", people.session_list, name="sessions"),
     path("<int:pk>/deactivate/", people.deactivate, name="deactivate"),
     path("<int:pk>/reactivate/", people.reactivate, name="reactivate"),
+]
+
+me_urls = [
+    path("", me.sign_in, name="sign_in"),
+    path("sessions/", me.session_list, name="sessions"),
 ]
 
 token_urls = [
@@ -178,6 +185,7 @@ urlpatterns = [
     path("objects/", include((object_urls, "objects"))),
     path("mappings/", include((mapping_urls, "mappings"))),
     path("people/", include((people_urls, "people"))),
+    path("me/", include((me_urls, "me"))),
     path("tokens/", include((token_urls, "tokens"))),
     path("storage/", storage.storage, name="storage"),
     path("audit/", include((audit_urls, "audit"))),

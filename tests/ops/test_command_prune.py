@@ -2,9 +2,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from jobsui.access.models import Session
 from jobsui.api.models import IdempotencyRecord
 from jobsui.jobs import leases
 from jobsui.jobs.control import pruning

@@ -72,8 +72,11 @@ MATRIX = {
     "people/add/": Row(200, 200, ADMINISTRATORS),
     "people/<int:pk>/": Row(200, 200, ADMINISTRATORS),
     "people/<int:pk>/password/": Row(200, 200, ADMINISTRATORS),
+    "people/<int:pk>/sessions/": Row(200, 302, ADMINISTRATORS),
     "people/<int:pk>/deactivate/": Row(200, 302, ADMINISTRATORS),
     "people/<int:pk>/reactivate/": Row(405, 302, ADMINISTRATORS),
+    "me/": SEEN,
+    "me/sessions/": Row(200, 302, VIEWERS),
     "tokens/": SEEN,
     "tokens/add/": Row(200, 200, VIEWERS),
     "tokens/<int:pk>/revoke/": Row(
@@ -363,14 +366,26 @@ def test_person_without_a_role_sees_nothing(things: Things) -> None:
         route: refused(row, 404 if "<" in route or row.who == ADMINISTRATORS else 403)
         for route, row in MATRIX.items()
     }
-    seen = ("", "live/", "connections/", "objects/", "jobs/", "tokens/", "tokens/add/")
+    seen = (
+        "",
+        "live/",
+        "connections/",
+        "objects/",
+        "jobs/",
+        "me/",
+        "me/sessions/",
+        "tokens/",
+        "tokens/add/",
+    )
     assert done == {
         route: [MATRIX[route].get, MATRIX[route].post]
         if route in seen or route.startswith("accounts/")
         else nothing[route]
         for route in OURS
     }
-    assert [client.get(f"/{route}").text.count("gadget") for route in seen] == [0] * 7
+    assert [client.get(f"/{route}").text.count("gadget") for route in seen] == [
+        0
+    ] * len(seen)
 
 
 def test_administrator_may_do_everything(administrator: Client, things: Things) -> None:

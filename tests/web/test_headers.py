@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.test import Client
 
+from jobsui.access.models import Session
 from jobsui.jobs.models import File
 from tests.factories import make_user
 from tests.web.conftest import signed_in

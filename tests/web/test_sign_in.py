@@ -1,10 +1,10 @@
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import AnonymousUser, User
-from django.contrib.sessions.models import Session
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 
+from jobsui.access.models import Session
 from jobsui.web.addresses import page_of
 from tests.factories import make_user
 from tests.web.routes import create_things

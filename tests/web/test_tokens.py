@@ -5,13 +5,12 @@ from html import unescape
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from jobsui.access import policy, tokens
-from jobsui.access.models import ApiToken, Scope
+from jobsui.access.models import ApiToken, Scope, Session
 from tests.factories import make_connection, make_user
 from tests.web.conftest import signed_in
 from tests.web.test_access import everything

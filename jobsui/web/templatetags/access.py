@@ -7,6 +7,7 @@ from django.template import Context
 from jobsui.access import policy
 from jobsui.access.models import ApiToken, Scope
 from jobsui.access.policy import Act
+from jobsui.web import browsers
 
 register = template.Library()
 
@@ -35,3 +36,8 @@ def role(person: User) -> str:
 @register.filter
 def allowed_scope(token: ApiToken) -> Scope:
     return policy.scope(token)
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    return browsers.browser_name(user_agent)

@@ -5,7 +5,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import lookup, people, tokens
+from jobsui.access import lookup, people, sessions, tokens
 from jobsui.jobs.enums import MOVING
 from jobsui.text import counted
 from jobsui.web import confirmation
@@ -13,6 +13,7 @@ from jobsui.web.addresses import post_only
 from jobsui.web.confirmation import Confirmation
 from jobsui.web.forms.people import PersonForm
 from jobsui.web.http import HtmxRequest, admin_required
+from jobsui.web.sessions import end_chosen
 
 
 @require_safe
@@ -81,6 +82,19 @@ def deactivate(request: HtmxRequest, pk: int) -> HttpResponse:
     people.set_active(person, is_active=False)
     messages.success(request, f"{person} deactivated and signed out.")
     return redirect("people:list")
+
+
+@require_http_methods(["GET", "POST"])
+@admin_required
+def session_list(request: HtmxRequest, pk: int) -> HttpResponse:
+    """POST ends one of them, or all."""
+    person = lookup.person(request.user, pk)
+    if request.method == "POST":
+        end_chosen(request, person)
+        return redirect("people:sessions", pk)
+    opened = sessions.of_person(person, request.session.session_key)
+    page = {"person": person, "sessions": opened}
+    return render(request, "people/sessions.html", page)
 
 
 @post_only
