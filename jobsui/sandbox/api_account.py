@@ -1,6 +1,7 @@
 """Endpoints of the account: its users, organizations, tickets, tokens and settings, and the
 incremental export."""
 
+import html
 import time
 from urllib.parse import urlencode
 
@@ -151,9 +152,39 @@ def grant_token(call: Call) -> Response:
 
 
 def authorize(call: Call) -> Response:
-    """GET /oauth/authorizations/new. The sandbox assumes that the user agrees."""
+    """GET /oauth/authorizations/new: a page that asks the user. Its links are this address
+    with their decision."""
     account = call.account
-    query = {"code": account.tokens.authorize(call.query, account.assumptions)}
+    match call.query.get("decision"):
+        case "allow":
+            code = account.tokens.authorize(call.query, account.assumptions)
+            return back_to_client(call, {"code": code})
+        case "deny":
+            account.tokens.check_authorization(call.query, account.assumptions)
+            denial = "The end-user or authorization server denied the request."
+            return back_to_client(
+                call, {"error": "access_denied", "error_description": denial}
+            )
+    account.tokens.check_authorization(call.query, account.assumptions)
+    return Response(
+        200, authorization_page(call), {"Content-Type": "text/html; charset=utf-8"}
+    )
+
+
+def authorization_page(call: Call) -> bytes:
+    scope = html.escape(call.query.get("scope") or "read")
+    links = [
+        f'<a href="?{html.escape(urlencode(call.query | {"decision": word.lower()}))}">{word}</a>'
+        for word in ("Allow", "Deny")
+    ]
+    return (
+        '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Sandbox</title>'
+        f"<h1>Allow access to the sandbox?</h1><p>Scopes: {scope}</p>"
+        f"<p>{links[0]} {links[1]}</p></html>"
+    ).encode()
+
+
+def back_to_client(call: Call, query: dict[str, str]) -> Response:
     if "state" in call.query:
         query["state"] = call.query["state"]
     target = call.query["redirect_uri"]

@@ -199,10 +199,22 @@ class Tokens:
         return form.get("scope") or " ".join(token.scopes)
 
     def authorize(self, query: dict[str, str], assumptions: Assumptions) -> str:
-        """A code for GET /oauth/authorizations/new, as if the user had agreed.
+        """A code for GET /oauth/authorizations/new, whose user has agreed. Raises
+        Refused."""
+        self.check_authorization(query, assumptions)
+        code = secrets.token_hex(16)
+        self.codes[code] = Code(
+            query["redirect_uri"],
+            query.get("scope") or "read",
+            query.get("code_challenge", ""),
+            time.time() + CODE_SECONDS,
+        )
+        return code
 
-        Raises Refused.
-        """
+    def check_authorization(
+        self, query: dict[str, str], assumptions: Assumptions
+    ) -> None:
+        """Raises Refused."""
         if query.get("client_id") != CLIENT_ID:
             raise wrong_client()
         redirect_uri = query.get("redirect_uri", "")
@@ -215,12 +227,7 @@ class Tokens:
         challenge = query.get("code_challenge", "")
         if challenge and query.get("code_challenge_method") != "S256":
             raise oauth_error("invalid_request", "code_challenge_method must be S256.")
-        scope = query.get("scope") or "read"
-        checked_scopes(scope, assumptions)
-        code = secrets.token_hex(16)
-        expires = time.time() + CODE_SECONDS
-        self.codes[code] = Code(redirect_uri, scope, challenge, expires)
-        return code
+        checked_scopes(query.get("scope") or "read", assumptions)
 
 
 def check_basic(credentials: str) -> None:

@@ -151,20 +151,50 @@ def test_access_token_ends_after_its_time(anonymous: Api) -> None:
     assert with_bearer(anonymous, token).status_code == 401
 
 
+def sent_back(api: Api, query: dict[str, str]) -> dict[str, list[str]]:
+    """The query with which the browser goes back to the client."""
+    response = api.call(
+        "GET", "/oauth/authorizations/new", params=query, allow_redirects=False
+    )
+    assert response.status_code == 302
+    return parse_qs(urlsplit(response.headers["Location"]).query)
+
+
 def code(api: Api, **query: str) -> str:
     asked = {
         "response_type": "code",
         "client_id": "sandbox-client",
         "redirect_uri": REDIRECT,
         "scope": "read",
+        "decision": "allow",
     } | query
-    response = api.call(
-        "GET", "/oauth/authorizations/new", params=asked, allow_redirects=False
-    )
-    assert response.status_code == 302
-    back = parse_qs(urlsplit(response.headers["Location"]).query)
+    back = sent_back(api, asked)
     assert back.get("state") == ([query["state"]] if "state" in query else None)
     return back["code"][0]
+
+
+def test_user_is_asked_and_may_deny(anonymous: Api) -> None:
+    query = {
+        "response_type": "code",
+        "client_id": "sandbox-client",
+        "redirect_uri": REDIRECT,
+        "scope": "read",
+        "state": "<s>",
+    }
+
+    page = anonymous.call("GET", "/oauth/authorizations/new", params=query)
+    denied = sent_back(anonymous, query | {"decision": "deny"})
+
+    assert [page.status_code, page.headers["Content-Type"]] == [
+        200,
+        "text/html; charset=utf-8",
+    ]
+    assert [page.text.count(word) for word in ("Allow</a>", "Deny</a>", "<s>")] == [
+        1,
+        1,
+        0,
+    ]
+    assert [denied["error"], denied["state"]] == [["access_denied"], ["<s>"]]
 
 
 def test_authorization_code_with_pkce(anonymous: Api) -> None:
