@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
@@ -27,7 +27,12 @@ from jobsui.clock import SYSTEM_CLOCK, Clock
 from jobsui.connections import hosts, scopes
 from jobsui.connections.encryption import SecretUnreadable, is_current
 from jobsui.connections.errors import HostRefused
-from jobsui.connections.models import Connection, SignIn, longer_lists_tried_before
+from jobsui.connections.models import (
+    USE_NOTED,
+    Connection,
+    SignIn,
+    longer_lists_tried_before,
+)
 from jobsui.zendesk import oauth
 from jobsui.zendesk.client import MAX_LISTED, Client, sending_nothing
 from jobsui.zendesk.errors import Forbidden, NotSent, Refused, Unauthorized
@@ -63,6 +68,20 @@ TOKEN_REQUEST_COLUMNS = (
 MAX_SCOPES = 1000
 """Characters that are stored."""
 MOVED = "The connection was changed to another host, or removed."
+
+
+@dataclass(frozen=True, slots=True)
+class OauthCredentials:
+    """Credentials with a token, before they are stored."""
+
+    sign_in: SignIn
+    client_id: str
+    client_secret: str = field(repr=False)
+    """"" for a public client."""
+    token: Token
+    granular_scopes: bool = True
+    """Whether the next token of client credentials is asked for with the scopes of custom
+    objects alone."""
 
 
 class SignedClient(Client):
@@ -181,6 +200,7 @@ class SignedClient(Client):
             if current is None:
                 raise NotSent(MOVED)
             self._use_max_listed(current)
+            _note_use(current)
             return Authorization(authorization(current), current.sealed_access_token)
         except HostRefused as refused:
             raise Unauthorized(str(refused), code="host") from None
@@ -221,6 +241,13 @@ def authorization(connection: Connection) -> str:
     else:
         token = _decrypted(connection, "access_token")
     return f"Bearer {token}"
+
+
+def _note_use(connection: Connection) -> None:
+    now = timezone.now()
+    last = connection.last_used_at
+    if last is None or not last <= now < last + USE_NOTED:
+        Connection.objects.filter(pk=connection.pk).update(last_used_at=now)
 
 
 def can_renew(connection: Connection) -> bool:
@@ -284,6 +311,8 @@ def save_secrets(
     for name, value in replaced.items():
         connection.set_secret(name, value)
     connection.access_token_expires_at = None
+    connection.refresh_token_expires_at = None
+    connection.last_used_at = None
     connection.scopes = ""
     connection.granular_scopes = True
     connection.tested_at = None
@@ -293,6 +322,8 @@ def save_secrets(
         update_fields=[
             *(f"sealed_{name}" for name in replaced),
             "access_token_expires_at",
+            "refresh_token_expires_at",
+            "last_used_at",
             "scopes",
             "granular_scopes",
             "tested_at",
@@ -300,6 +331,23 @@ def save_secrets(
             "secret_set_by",
         ]
     )
+
+
+def replace_by_oauth(
+    connection: Connection, oauth_credentials: "OauthCredentials", *, by: "User"
+) -> None:
+    """Delete all secrets, and store these with their token. In the caller's transaction."""
+    connection.sign_in = oauth_credentials.sign_in
+    connection.client_id = oauth_credentials.client_id
+    connection.email = ""
+    connection.save(update_fields=["sign_in", "client_id", "email"])
+    secrets = dict.fromkeys(Connection.SECRETS, "")
+    secrets["client_secret"] = oauth_credentials.client_secret
+    save_secrets(connection, secrets, by=by)
+    columns = _token_columns(connection, oauth_credentials.token)
+    columns["granular_scopes"] = oauth_credentials.granular_scopes
+    Connection.objects.filter(pk=connection.pk).update(**columns)
+    connection.refresh_from_db()
 
 
 def forget_secrets(connection: Connection) -> None:
@@ -404,12 +452,12 @@ def _fetch(connection: Connection) -> Token:
     url = hosts.base_url(connection.host)
     client_secret = _decrypted(connection, "client_secret")
     if connection.sign_in == SignIn.OAUTH_CLIENT:
-        return _fetch_for_client(connection, url, client_secret)
+        return fetch_for_client(connection, url, client_secret)
     refresh_token = _decrypted(connection, "refresh_token")
     return oauth.refresh(url, connection.client_id, client_secret, refresh_token)
 
 
-def _fetch_for_client(connection: Connection, url: str, client_secret: str) -> Token:
+def fetch_for_client(connection: Connection, url: str, client_secret: str) -> Token:
     """A token with the preferred scopes, or with the others where Zendesk refuses the
     preferred ones or leaves some out."""
     preferred = oauth.GRANULAR_SCOPE
@@ -457,16 +505,18 @@ def _ask_for_global_scopes(connection: Connection, rejected_token: str) -> bool:
 
 def _token_columns(connection: Connection, token: Token) -> dict[str, Any]:
     """The columns that store a new token, with their values."""
-    expires_at = None
-    if token.expires_in is not None:
-        expires_at = timezone.now() + timedelta(seconds=token.expires_in)
     connection.set_secret("access_token", token.access_token)
     columns: dict[str, Any] = {
         "sealed_access_token": connection.sealed_access_token,
-        "access_token_expires_at": expires_at,
+        "access_token_expires_at": _moment_in(token.expires_in),
         "scopes": (token.scope or "")[:MAX_SCOPES],
     }
     if connection.sign_in == SignIn.OAUTH_TOKEN and token.refresh_token:
         connection.set_secret("refresh_token", token.refresh_token)
         columns["sealed_refresh_token"] = connection.sealed_refresh_token
+        columns["refresh_token_expires_at"] = _moment_in(token.refresh_expires_in)
     return columns
+
+
+def _moment_in(seconds: int | None) -> datetime | None:
+    return None if seconds is None else timezone.now() + timedelta(seconds=seconds)

@@ -32,13 +32,19 @@ COLUMNS = (
 
 
 def create(
-    values: Mapping[str, Any], secrets: Mapping[str, str], *, by: User
+    values: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    *,
+    by: User,
+    signs_in_later: bool = False,
 ) -> Connection:
     """A new connection. `values`: by the names in COLUMNS; `secrets`: by the names in
-    Connection.SECRETS. Raises ConnectionRefused."""
+    Connection.SECRETS; `signs_in_later`: without them, to be signed in by browser. Raises
+    ConnectionRefused."""
     connection = Connection()
     _set_values(connection, values)
-    _require_credentials(connection, secrets, moves=False)
+    if not signs_in_later:
+        _require_credentials(connection, secrets, moves=False)
     with transaction.atomic():
         _save(connection, None, secrets, moves=False, by=by)
         after = _columns_of(connection) | _named(secrets)

@@ -19,6 +19,7 @@ __all__ = [
     "ConnectionRefused",
     "ConnectionsError",
     "HostRefused",
+    "MoveRefused",
     "NotFound",
     "NotSent",
     "RateLimited",
@@ -51,6 +52,10 @@ class ConnectionInUse(ConnectionsError):
     """The connection has jobs, so it cannot change in this way."""
 
 
+class MoveRefused(ConnectionsError):
+    """The new credentials are not used. Nothing was changed."""
+
+
 class RequestRefused(ConnectionsError):
     """A test request that we do not send: wrong path, method or body."""
 
@@ -73,6 +78,7 @@ _BY_CODE = {
     ),
     "timeout": "Zendesk did not respond in time. Try again in a minute.",
     "invalid_grant": f"{oauth.REASONS['invalid_grant']} {RECONNECT}",
+    oauth.CODE_REFUSED: f"{oauth.CODE_REFUSAL} Start it again.",
     "invalid_token": f"The access token has expired or was revoked. {RECONNECT}",
     "invalid_client": (
         f"{oauth.REASONS['invalid_client']} "

@@ -1,12 +1,13 @@
 """*Test*: reads that show whether a connection works and whom it authenticates as. If
 it does not work, the result says why and what to do."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from django.utils import timezone
 
-from jobsui.connections import credentials
+from jobsui.connections import credentials, hosts
 from jobsui.connections.credentials import SignedClient
 from jobsui.connections.errors import NO_API, HostRefused, explain
 from jobsui.connections.models import Connection, SignIn
@@ -33,6 +34,8 @@ class TestResult:
     """None when Zendesk gave no limit."""
     error: str = ""
     """What is wrong and what to do; "" when all is well."""
+    user_id: int | None = None
+    """None when Zendesk did not show the user."""
 
 
 def test(
@@ -60,17 +63,55 @@ def _test(connection: Connection, timeout: float) -> TestResult:
         )
     try:
         client = credentials.client_for(connection)
-        result = client.renewing(partial(_read_user, client, timeout))
-        error = result.error or _reads_error(client, timeout)
+        result = _read_all(client, timeout)
         _learn_scopes(connection, client, timeout)
-        return replace(result, ok=not error, error=error)
     except HostRefused as error:
         return TestResult(ok=False, error=str(error))
     except ZendeskError as error:
-        latency = round(error.response.elapsed * 1000) if error.response else None
-        return TestResult(
-            ok=False, status=error.status, latency_ms=latency, error=_sentence(error)
-        )
+        return _failed(error)
+    return result
+
+
+def test_token(
+    host: str,
+    token: str,
+    *,
+    timeout: float = READ_SECONDS,  # noqa: PT028
+) -> TestResult:
+    """As `test`, with an access token that is not stored. Raises HostRefused."""
+    client = Client(hosts.base_url(host), lambda: f"Bearer {token}")
+    try:
+        return _read_all(client, timeout)
+    except ZendeskError as error:
+        return _failed(error)
+
+
+test_token.__test__ = False  # type: ignore[attr-defined]
+
+
+def user_of(connection: Connection, *, timeout: float = READ_SECONDS) -> TestResult:
+    """Whom the stored credentials belong to, as far as Zendesk shows it. Raises HostRefused
+    and what a request raises."""
+    client = credentials.client_for(connection)
+    return client.renewing(partial(_read_user, client, timeout))
+
+
+def _read_all(client: Client, timeout: float) -> TestResult:
+    result = _called(client, partial(_read_user, client, timeout))
+    error = result.error or _reads_error(client, timeout)
+    return replace(result, ok=not error, error=error)
+
+
+def _called[T](client: Client, call: Callable[[], T]) -> T:
+    """With a token that is stored, a rejected one is replaced."""
+    return client.renewing(call) if isinstance(client, SignedClient) else call()
+
+
+def _failed(error: ZendeskError) -> TestResult:
+    latency = round(error.response.elapsed * 1000) if error.response else None
+    return TestResult(
+        ok=False, status=error.status, latency_ms=latency, error=_sentence(error)
+    )
 
 
 def _read_user(client: Client, timeout: float) -> TestResult:
@@ -90,6 +131,7 @@ def _read_user(client: Client, timeout: float) -> TestResult:
         result,
         user=user.name or user.email,
         role=user.role,
+        user_id=user.id,
         error=_user_error(user),
     )
 
@@ -110,13 +152,11 @@ def _user_error(user: User) -> str:
     return ""
 
 
-def _reads_error(client: SignedClient, timeout: float) -> str:
+def _reads_error(client: Client, timeout: float) -> str:
     """Why jobs could not read what they need, or ""."""
     try:
-        client.renewing(partial(custom_objects.list_objects, client, deadline=timeout))
-        client.renewing(
-            partial(custom_objects.recent_job_statuses, client, deadline=timeout)
-        )
+        for read in (custom_objects.list_objects, custom_objects.recent_job_statuses):
+            _called(client, partial(read, client, deadline=timeout))
     except NotFound:
         return (
             "Custom objects are turned off in this account, or its plan does not "

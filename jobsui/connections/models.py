@@ -21,6 +21,8 @@ MAX_REQUESTS_PER_MINUTE = 100_000
 """More than any plan has; a larger number is a typing error."""
 
 
+USE_NOTED = timedelta(minutes=5)
+"""The use of credentials is noted this often."""
 LISTED_KEPT = timedelta(days=1)
 """For this long, longer lists than the account has refused are not tried again."""
 
@@ -78,6 +80,11 @@ class Connection(models.Model):
     # When the access token expires. None: not known; it is used until Zendesk rejects
     # it.
     access_token_expires_at = models.DateTimeField(null=True, blank=True)
+    # When the refresh token expires. None: not known.
+    refresh_token_expires_at = models.DateTimeField(null=True, blank=True)
+    # When a request was last made with the credentials, up to USE_NOTED too early. None: not
+    # since they were set.
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Scopes of the access token, as Zendesk named them. "": not known.
     scopes = models.CharField(max_length=1000, blank=True)
     # Whether the next token is asked for with the scopes of custom objects alone. Off
@@ -152,6 +159,35 @@ class Connection(models.Model):
 
     def _location(self, name: str) -> str:
         return f"connection:{self.code}:{name}"
+
+
+class OauthSignIn(models.Model):
+    """A sign-in at Zendesk that a person has started in the browser. It is deleted when the
+    person comes back, so it counts once."""
+
+    # SHA-256 of the state, which only the person's browser and Zendesk know.
+    state_digest = models.CharField(max_length=64, unique=True)
+    # SHA-256 of the key of the session in which it was started.
+    session_digest = models.CharField(max_length=64)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, related_name="oauth_sign_ins"
+    )
+    # Of the connection when it was started.
+    host = models.CharField(max_length=255)
+    client_id = models.CharField(max_length=255)
+    sealed_client_secret = models.TextField(blank=True)
+    sealed_verifier = models.TextField()
+    redirect_uri = models.CharField(max_length=500)
+    scope = models.CharField(max_length=100)
+    # Whether the new credentials may be those of another user.
+    other_user = models.BooleanField(default=False)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"Sign-in at {self.host}"
 
 
 class CustomObject(models.Model):

@@ -7,6 +7,12 @@ READ = {"read", "custom_objects:read"}
 WRITE = {"write", "custom_objects:write"}
 
 
+def suffice(scopes: Collection[str]) -> bool:
+    """Whether jobs can be sent and followed with them. Those that are not known may do."""
+    held = set(scopes)
+    return not held or bool(held & WRITE and held & READ)
+
+
 def limits(scopes: Collection[str]) -> list[str]:
     """What a token with these scopes cannot do, in sentences. Scopes that are not known
     limit nothing."""

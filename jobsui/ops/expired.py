@@ -1,5 +1,5 @@
-"""Everything that pruning deletes: history, expired sessions and expired responses to
-requests with an Idempotency-Key."""
+"""Everything that pruning deletes: history, expired sessions, expired responses to requests
+with an Idempotency-Key, and sign-ins at Zendesk from which nobody came back."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from jobsui.access.models import Session
 from jobsui.api.models import IdempotencyRecord
+from jobsui.connections.models import OauthSignIn
 from jobsui.jobs.control import pruning
 from jobsui.jobs.control.pruning import Step
 
@@ -21,6 +22,8 @@ def steps() -> Iterator[Step]:
     oldest = now - IdempotencyRecord.RETENTION
     records = IdempotencyRecord.objects.filter(created_at__lt=oldest)
     yield from _delete("stored response", records.order_by("created_at"))
+    sign_ins = OauthSignIn.objects.filter(expires_at__lt=now).order_by("expires_at")
+    yield from _delete("sign-in at Zendesk", sign_ins)
 
 
 def _delete(what: str, rows: QuerySet[Model]) -> Iterator[Step]:

@@ -28,9 +28,12 @@ def page_of(path: str) -> str:
 
 
 def page_of_request(request: HttpRequest) -> str:
-    """The page, with its query, that an answer to this request stands on."""
+    """The page, with its query, that an answer to this request stands on. The query with
+    which another site sends people back has a code, and is left out."""
     page = page_of(request.path)
-    if page == request.path:
+    match = request.resolver_match
+    is_way_back = match is not None and getattr(match.func, "is_way_back", False)
+    if page == request.path and not is_way_back:
         return request.get_full_path()
     return page
 

@@ -49,6 +49,8 @@ class Crossing:
     ) -> HttpResponse | None:
         if not getattr(view, "is_way_back", False) or request.method != "GET":
             return None
+        if "HX-Request" in request.headers:
+            return None
         if settings.SESSION_COOKIE_NAME in request.COOKIES or ARRIVED in request.GET:
             return None
         query: QueryDict = request.GET.copy()

@@ -81,7 +81,8 @@ def takes_files[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable[P, R
 
 
 def calls_zendesk[**P, R: HttpResponseBase](view: Callable[P, R]) -> Callable[P, R]:
-    """Marks a view whose POST waits for Zendesk (middleware.BodyLimit)."""
+    """Marks a view that waits for Zendesk, by a POST or on the way back from it
+    (middleware.BodyLimit)."""
     view.calls_zendesk = True  # type: ignore[attr-defined]
     return view
 

@@ -137,7 +137,8 @@ class BodyLimit:
             return _too_large(request, view)
         if refusal := _refused_upload(request, view, length):
             return refusal
-        is_waiting = getattr(view, "calls_zendesk", False) and request.method == "POST"
+        acts = request.method == "POST" or getattr(view, "is_way_back", False)
+        is_waiting = getattr(view, "calls_zendesk", False) and acts
         if length <= waits.MAX_SMALL_BODY and not is_waiting:
             return None
         held: ExitStack = request.held  # type: ignore[attr-defined]

@@ -16,9 +16,11 @@ def refused(
     sentence: str,
     *,
     retry_after: int | None = None,
+    back: str = "",
 ) -> HttpResponse:
-    """For htmx, the message alone. `retry_after`: seconds."""
-    page = {"title": title, "sentence": sentence, "page": page_behind(request)}
+    """For htmx, the message alone. `retry_after`: seconds; `back`: an address, "" for the
+    page from which the request was sent."""
+    page = {"title": title, "sentence": sentence, "page": back or page_behind(request)}
     template = "refused.html"
     if request.headers.get("HX-Request"):
         template += "#message"

@@ -8,6 +8,7 @@ from jobsui.web.views import (
     compare,
     connections,
     corrections,
+    credentials,
     downloads,
     home,
     job_actions,
@@ -30,7 +31,10 @@ from jobsui.web.views import (
 connection_urls = [
     path("", connections.connection_list, name="list"),
     path("add/", connections.add, name="add"),
+    path("credentials/", credentials.credential_list, name="credentials"),
+    path("oauth/", credentials.come_back, name="oauth"),
     path("<uuid:code>/", connections.detail, name="detail"),
+    path("<uuid:code>/move/", credentials.move, name="move"),
     path("<uuid:code>/edit/", connections.edit, name="edit"),
     path("<uuid:code>/test/", connections.test, name="test"),
     path("<uuid:code>/fetch-objects/", connections.fetch_objects, name="fetch_objects"),

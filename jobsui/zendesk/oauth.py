@@ -1,5 +1,7 @@
 """Zendesk's token endpoint (docs/zendesk.md)."""
 
+from urllib.parse import urlencode
+
 from jobsui.zendesk.client import Client
 from jobsui.zendesk.errors import (
     NotFound,
@@ -24,7 +26,10 @@ REASONS = {
     "unsupported_grant_type": NO_GRANT,
     "unauthorized_client": NO_GRANT,
 }
-SECRETS = ("client_secret", "refresh_token")
+CODE_REFUSED = "code_refused"
+"""Our code for an authorization code that Zendesk refuses."""
+CODE_REFUSAL = "The sign-in took too long, or its code was already used."
+SECRETS = ("client_secret", "refresh_token", "code", "code_verifier")
 """Of a grant."""
 MAX_LIFETIME_SECONDS = 366 * 24 * 3600
 """Zendesk's own tokens live two days at most."""
@@ -65,6 +70,58 @@ def refresh(
     return _token(base_url, grant)
 
 
+def authorization_address(
+    base_url: str,
+    client_id: str,
+    *,
+    redirect_uri: str,
+    scope: str,
+    state: str,
+    challenge: str,
+) -> str:
+    """Where a person allows the client to act for them. `challenge`: of PKCE, S256."""
+    query = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": redirect_uri,
+        "scope": scope,
+        "state": state,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    return f"{base_url}/oauth/authorizations/new?{urlencode(query)}"
+
+
+def authorization_code(
+    base_url: str,
+    client_id: str,
+    client_secret: str,
+    *,
+    code: str,
+    verifier: str,
+    redirect_uri: str,
+) -> Token:
+    """The first pair of tokens. `client_secret`: "" for a public client. Raises
+    Unauthorized."""
+    grant: dict[str, Json] = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "code_verifier": verifier,
+        "redirect_uri": redirect_uri,
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "refresh_token_expires_in": REFRESH_LIFETIME_SECONDS,
+    }
+    try:
+        return _token(base_url, grant)
+    except Unauthorized as error:
+        if error.code != "invalid_grant":
+            raise
+        raise Unauthorized(
+            CODE_REFUSAL, status=error.status, code=CODE_REFUSED
+        ) from None
+
+
 def _token(base_url: str, grant: dict[str, Json]) -> Token:
     given = {name: value for name, value in grant.items() if value}
     try:
@@ -78,6 +135,7 @@ def _token(base_url: str, grant: dict[str, Json]) -> Token:
         access_token=str(data["access_token"]),
         refresh_token=str(data.get("refresh_token") or ""),
         expires_in=_seconds(data.get("expires_in")),
+        refresh_expires_in=_seconds(data.get("refresh_token_expires_in")),
         scope=_scope(data.get("scope"), secrets),
     )
 

@@ -214,6 +214,8 @@ class Token:
     refresh_token: str = field(repr=False)
     expires_in: int | None
     """Seconds from now; None when Zendesk did not say."""
+    refresh_expires_in: int | None = None
+    """The same of the refresh token."""
     scope: str | None = None
     """The scopes it has, separated by spaces; None when Zendesk did not say."""
 

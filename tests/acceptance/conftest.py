@@ -78,7 +78,8 @@ def product(
     """One installation for all tests of a test process, with an administrator."""
     with starting():
         running = products.start(
-            tmp_path_factory.mktemp("product"), JOBSUI_API_HOSTS=zendesk.host
+            tmp_path_factory.mktemp("product"),
+            JOBSUI_API_HOSTS=f"{zendesk.host},localhost",
         )
     running.manage(
         "createsuperuser",

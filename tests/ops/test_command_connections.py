@@ -11,7 +11,10 @@ pytestmark = pytest.mark.django_db
 
 def test_connections_are_listed_with_their_open_jobs() -> None:
     acme = make_connection(
-        production=True, test_passed=True, tested_at=timezone.now().replace(2026, 7, 1)
+        production=True,
+        test_passed=True,
+        tested_at=timezone.now().replace(2026, 7, 1),
+        last_used_at=timezone.now().replace(2026, 11, 2),
     )
     make_connection(name="Trial", host="trial.zendesk.com")
     target = make_object(acme)
@@ -29,9 +32,12 @@ def test_connections_are_listed_with_their_open_jobs() -> None:
 
     assert ran.status == 0
     assert ran.lines == [
-        "NAME   HOST               PRODUCTION  AUTHENTICATION      TESTED             OPEN JOBS",
-        "Acme   acme.zendesk.com   yes         API token (legacy)  passed 2026-07-01          2",
-        "Trial  trial.zendesk.com  no          API token (legacy)  never                      0",
+        "NAME   HOST               PRODUCTION  AUTHENTICATION      LAST USED   ENDS        "
+        "TESTED             OPEN JOBS",
+        "Acme   acme.zendesk.com   yes         API token (legacy)  2026-11-02  2027-04-30  "
+        "passed 2026-07-01          2",
+        "Trial  trial.zendesk.com  no          API token (legacy)  never       2027-04-30  "
+        "never                      0",
     ]
 
 
@@ -47,6 +53,13 @@ def test_connections_as_json_hold_no_secret() -> None:
             "host": "acme.zendesk.com",
             "production": False,
             "auth_method": "api_token",
+            "credential": {
+                "kind": "api_token",
+                "scopes": [],
+                "authenticated_as": None,
+                "last_used_at": None,
+                "expires_at": "2027-04-30T00:00:00+00:00",
+            },
             "tested_at": None,
             "test_passed": False,
             "open_jobs": 0,

@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, StringConstraints, Tag, model_validat
 from jobsui.api.schema import Schema
 from jobsui.api.v1.types import STORABLE, Body, Name
 from jobsui.connections import credentials, hosts
+from jobsui.connections.credential_facts import facts_of
 from jobsui.connections.models import (
     MAX_REQUESTS_PER_MINUTE,
     MAX_RUNNING_JOBS,
@@ -177,6 +178,21 @@ class AuthOut(Schema):
     """What these scopes do not allow, in sentences."""
 
 
+class CredentialOut(Schema):
+    """What is known of the credentials, without the secrets."""
+
+    kind: SignIn
+    scopes: list[str]
+    """Empty if they are not known, or for API tokens."""
+    authenticated_as: str | None
+    """Null if the last test did not show it."""
+    last_used_at: datetime | None
+    """Up to five minutes too early; null if they were not used since they were set."""
+    expires_at: datetime | None
+    """When a person must have replaced them; null if they do not end, or if it is not
+    known. API tokens end on 30 April 2027."""
+
+
 class ConnectionOut(Schema):
     id: UUID
     name: str
@@ -186,6 +202,7 @@ class ConnectionOut(Schema):
     """Null if the host is not below zendesk.com."""
     production: bool
     auth: AuthOut
+    credential: CredentialOut
     requests_per_minute: int
     share: int
     max_running_jobs: int
@@ -212,6 +229,7 @@ def serialize(connection: Connection) -> ConnectionOut:
             scopes=connection.scopes.split(),
             scope_limits=connection.scope_limits,
         ),
+        credential=_credential(connection),
         requests_per_minute=connection.requests_per_minute,
         share=connection.share,
         max_running_jobs=connection.max_running_jobs,
@@ -219,4 +237,15 @@ def serialize(connection: Connection) -> ConnectionOut:
         tested_at=connection.tested_at,
         test=TestOut(**connection.test_result) if connection.tested_at else None,
         created_at=connection.created_at,
+    )
+
+
+def _credential(connection: Connection) -> CredentialOut:
+    facts = facts_of(connection)
+    return CredentialOut(
+        kind=facts.kind,
+        scopes=facts.scopes,
+        authenticated_as=facts.authenticated_as or None,
+        last_used_at=facts.last_used_at,
+        expires_at=facts.expires_at,
     )

@@ -131,6 +131,12 @@ class ConnectionForm(DressedForm):
                 entered[name] = value
         return entered
 
+    @property
+    def signs_in_later(self) -> bool:
+        """Whether the person will get the tokens by signing in with Zendesk."""
+        is_oauth_token = self.cleaned_data["sign_in"] == SignIn.OAUTH_TOKEN
+        return is_oauth_token and not self.secrets()
+
     def refuse(self, error: ConnectionsError) -> None:
         """Show the error at its field."""
         field = error.member if isinstance(error, ConnectionRefused) else None

@@ -60,10 +60,17 @@ def add(request: HtmxRequest) -> HttpResponse:
     form = ConnectionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = editing.create(form.values(), form.secrets(), by=request.user)
+            made = editing.create(
+                form.values(),
+                form.secrets(),
+                by=request.user,
+                signs_in_later=form.signs_in_later,
+            )
         except ConnectionsError as error:
             form.refuse(error)
         else:
+            if form.signs_in_later:
+                return redirect("connections:move", made.code)
             return _saved(request, made)
     page = {
         "form": form,

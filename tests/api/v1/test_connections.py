@@ -61,6 +61,13 @@ def test_connection_is_created_and_returned_without_its_secret(
             "scopes": [],
             "scope_limits": [],
         },
+        "credential": {
+            "kind": "oauth_client",
+            "scopes": [],
+            "authenticated_as": None,
+            "last_used_at": None,
+            "expires_at": None,
+        },
         "requests_per_minute": 400,
         "share": 80,
         "max_running_jobs": 20,

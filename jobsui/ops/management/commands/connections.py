@@ -1,13 +1,24 @@
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db.models import Count, Q
 
+from jobsui.connections.credential_facts import CredentialFacts, facts_of
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs.enums import OVER, UNLAUNCHED
 from jobsui.ops.terminal import Exit, TerminalCommand
 
-HEADER = ("NAME", "HOST", "PRODUCTION", "AUTHENTICATION", "TESTED", "OPEN JOBS")
+HEADER = (
+    "NAME",
+    "HOST",
+    "PRODUCTION",
+    "AUTHENTICATION",
+    "LAST USED",
+    "ENDS",
+    "TESTED",
+    "OPEN JOBS",
+)
 
 
 class Command(TerminalCommand):
@@ -43,6 +54,7 @@ def _as_json(connection: Connection) -> dict[str, Any]:
         "host": connection.host,
         "production": connection.production,
         "auth_method": connection.sign_in,
+        "credential": _credential(facts_of(connection)),
         "tested_at": tested_at.isoformat() if tested_at else None,
         "test_passed": connection.test_passed,
         "open_jobs": _open_jobs(connection),
@@ -50,14 +62,33 @@ def _as_json(connection: Connection) -> dict[str, Any]:
 
 
 def _cells(connection: Connection) -> tuple[str | int, ...]:
+    facts = facts_of(connection)
     return (
         connection.name,
         connection.host,
         "yes" if connection.production else "no",
         SignIn(connection.sign_in).label,
+        _day(facts.last_used_at, "never"),
+        _day(facts.expires_at, ""),
         _tested(connection),
         _open_jobs(connection),
     )
+
+
+def _credential(facts: CredentialFacts) -> dict[str, Any]:
+    used_at = facts.last_used_at
+    expires_at = facts.expires_at
+    return {
+        "kind": facts.kind,
+        "scopes": facts.scopes,
+        "authenticated_as": facts.authenticated_as or None,
+        "last_used_at": used_at.isoformat() if used_at else None,
+        "expires_at": expires_at.isoformat() if expires_at else None,
+    }
+
+
+def _day(at: datetime | None, otherwise: str) -> str:
+    return f"{at:%Y-%m-%d}" if at else otherwise
 
 
 def _tested(connection: Connection) -> str:
