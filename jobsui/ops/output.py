@@ -10,13 +10,12 @@ from jobsui.api.v1 import comparisons as comparisons_api
 from jobsui.api.v1 import job_out, reads, rows
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs.enums import JobState, Outcome, Verdict
-from jobsui.jobs.live import deletions
+from jobsui.jobs.live import deletions, planned_rows
 from jobsui.jobs.live.deletions import OnlyInAccount
 from jobsui.jobs.models import Cause, File, Job, RecordRead
 from jobsui.jobs.reports import (
     api_warnings,
     check_warnings,
-    compared_rows,
     job_details,
     job_progress,
     shared_records,
@@ -108,7 +107,7 @@ def _only_in_account(read: RecordRead, found: OnlyInAccount) -> list[str]:
     ]
     records = counted(found.listed, "record")
     lines = [f"Only in the account: {', '.join(parts) or 'none'} of {records}."]
-    if left_alone := compared_rows.planned_rows(read).left_alone:
+    if left_alone := planned_rows.of(read).left_alone:
         lines.append(f"Left alone: {counted(left_alone, 'row')}.")
     if found.not_caught_up:
         lines.append(found.not_caught_up)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from jobsui.jobs.enums import Action, ReadState, Verdict
-from jobsui.jobs.live import deletions
+from jobsui.jobs.live import deletions, planned_rows
+from jobsui.jobs.live.planned_rows import PlannedRows
 from jobsui.jobs.models import Job, RecordRead
 from jobsui.jobs.reports import compared_rows, record_values
-from jobsui.jobs.reports.compared_rows import DIFFERING, PlannedRows, Wanted
+from jobsui.jobs.reports.compared_rows import DIFFERING, Wanted
 from jobsui.text import counted
 from jobsui.web import record_reads, shown_values
 from jobsui.web.shown_values import GridRow
@@ -137,7 +138,7 @@ def announcement(read: RecordRead | None) -> str:
     if read is None or read.is_open:
         return ""
     if read.state == ReadState.DONE:
-        return sentence(compared_rows.planned_rows(read), read.job)
+        return sentence(planned_rows.of(read), read.job)
     return f"Not compared. {read.reason}".strip()
 
 
@@ -177,7 +178,7 @@ def on_review(
         state = "was cancelled" if not latest.reason else "failed"
         text = f"The comparison with Zendesk {state}: all rows are sent."
         return ReviewNote(text, COMPARE_AGAIN)
-    plan = compared_rows.planned_rows(latest)
+    plan = planned_rows.of(latest)
     text = f"{sentence(plan, job)}."
     return ReviewNote(
         text, "See what changes", latest, record_reads.age_seconds(latest)

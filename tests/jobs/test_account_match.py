@@ -16,7 +16,14 @@ from jobsui.jobs.control import (
 from jobsui.jobs.delivery.prior_reads import NOT_DELETED
 from jobsui.jobs.enums import Action, JobState, ListingState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import account_listing, deletions, pages, reader, record_watch
+from jobsui.jobs.live import (
+    account_listing,
+    deletions,
+    pages,
+    planned_rows,
+    reader,
+    record_watch,
+)
 from jobsui.jobs.mapping.options import Match
 from jobsui.jobs.models import AccountListing, Cause, Job, RecordRead, RecordWatch
 from jobsui.jobs.reports import compared_rows
@@ -169,7 +176,7 @@ def test_nothing_is_deleted_unless_it_is_chosen(harness: Harness) -> None:
     leave = Match(only_in_file="leave", different="leave")
 
     read = compared(harness, job, leave)
-    plan = compared_rows.planned_rows(read)
+    plan = planned_rows.of(read)
     job = launched(harness, job)
 
     assert (plan.sent, plan.left_alone, plan.records) == (0, 2, 0)

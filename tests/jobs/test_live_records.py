@@ -13,7 +13,7 @@ from jobsui.jobs import account_client, leases
 from jobsui.jobs.control import actions, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState, Verdict
 from jobsui.jobs.errors import NotPossibleNow
-from jobsui.jobs.live import left_out, pages, plan, reader
+from jobsui.jobs.live import left_out, pages, plan, planned_rows, reader
 from jobsui.jobs.mapping.options import Match
 from jobsui.jobs.models import BatchImages, Job, ReadPage, RecordRead
 from jobsui.jobs.preparation import checker, planner
@@ -328,7 +328,7 @@ def test_rows_stay_left_out_when_they_are_compared_again(harness: Harness) -> No
     last = compared(job)
 
     assert left_out.among(last, [2, 103, 301]) == {2, 301}
-    assert compared_rows.planned_rows(last).left_out == 2
+    assert planned_rows.of(last).left_out == 2
     assert last.left_out == {}
 
 
@@ -476,7 +476,7 @@ def test_plan_of_a_job_that_only_updates_creates_nothing(
     harness.task_queue.run_all()
     read.refresh_from_db()
 
-    plan = compared_rows.planned_rows(read)
+    plan = planned_rows.of(read)
     lines = b"".join(compared_rows.plan_csv(read)).decode().splitlines()
 
     assert read.counts == {"change": 1, "same": 1, "create": 1, "unknown": 1}

@@ -11,12 +11,12 @@ from django.db.models import Case, F, OuterRef, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 
 from jobsui.jobs.enums import Action
+from jobsui.jobs.live import planned_rows
 from jobsui.jobs.mapping.field_targets import api_name, targets_for
 from jobsui.jobs.mapping.rule_words import rules_in_words
 from jobsui.jobs.mapping.rules import NO_RULE, rules_of
 from jobsui.jobs.models import AccountFacts, Cause, Job, RecordRead
 from jobsui.jobs.models.batch import MAX_BATCH_SIZE
-from jobsui.jobs.reports.compared_rows import planned_rows
 from jobsui.jobs.timing import Timing
 
 
@@ -48,7 +48,7 @@ def preview(job: Job, comparison: RecordRead | None = None) -> Preview:
     batches = math.ceil(sent / MAX_BATCH_SIZE)
     deletes = sent if Action(job.action).deletes else 0
     if comparison:
-        planned = planned_rows(comparison)
+        planned = planned_rows.of(comparison)
         sent = planned.sent
         batches = planned.batches
         deletes = planned.deletes + planned.records

@@ -7,10 +7,11 @@ from enum import StrEnum
 from jobsui import paging
 from jobsui.jobs.enums import SUCCEEDED, Action, Outcome, Verdict
 from jobsui.jobs.ledger.unreadable import stored_results
+from jobsui.jobs.live import planned_rows
 from jobsui.jobs.live.read_rows import ReadRow
 from jobsui.jobs.live.reasons import Reason
 from jobsui.jobs.models import BatchBlob, Job, RecordRead, RowResult
-from jobsui.jobs.reports import compared_rows, read_pages, record_keys, record_values
+from jobsui.jobs.reports import read_pages, record_keys, record_values
 from jobsui.jobs.reports.compared_rows import ComparedRow
 from jobsui.paging import Page
 
@@ -68,7 +69,7 @@ class UndoneRow:
 
 def planned(read: RecordRead) -> UndoneRows:
     """What launching the undo would do."""
-    counts, left_out = compared_rows.by_verdict(read)
+    counts, left_out = planned_rows.by_verdict(read)
     return UndoneRows(
         changes=counts[Verdict.CHANGE],
         creates=counts[Verdict.CREATE],

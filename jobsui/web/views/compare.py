@@ -14,9 +14,9 @@ from jobsui import paging
 from jobsui.jobs.control import account_match, automation, comparisons
 from jobsui.jobs.enums import Action, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.live import planned_rows
 from jobsui.jobs.mapping.options import Match, Options
 from jobsui.jobs.models import AccountListing, Job, RecordRead
-from jobsui.jobs.reports import compared_rows
 from jobsui.web import comparison_page, http, record_reads, row_choices
 from jobsui.web.addresses import post_only
 from jobsui.web.comparison_page import Grid
@@ -178,7 +178,7 @@ def _found(request: HtmxRequest, job: Job, read: RecordRead) -> dict[str, Any]:
         "after": after,
         "page_query": request.GET.urlencode(),
         "can_choose": any(line.row.can_be_left_out for line in rows),
-        "sentence": comparison_page.sentence(compared_rows.planned_rows(read), job),
+        "sentence": comparison_page.sentence(planned_rows.of(read), job),
         "obstacle": comparisons.obstacle(job),
         "explanations": comparison_page.explanations(read),
         "differences": comparison_page.differences(read),
