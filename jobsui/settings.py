@@ -283,12 +283,20 @@ LOGGING = {
             "style": "{",
         }
     },
+    # web/middleware.py logs these, with whom they were answered to.
+    "filters": {
+        "without_refusals": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: (
+                getattr(record, "status_code", 0) not in {401, 403, 404, 429}
+            ),
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_text("LOG_LEVEL", "INFO")},
     "loggers": {
         # Its warnings quote the headers of a response, which may repeat a secret.
         "urllib3.connection": {"level": "ERROR"},
-        # web/middleware.py logs what is refused, and to whom.
-        "django.request": {"level": "ERROR"},
+        "django.request": {"filters": ["without_refusals"]},
     },
 }

@@ -13,8 +13,9 @@ from jobsui.access import policy
 from jobsui.access.models import ApiToken
 from jobsui.access.policy import Act, Principal
 from jobsui.connections.models import Connection, CustomObject
+from jobsui.jobs.control import approvals as control
 from jobsui.jobs.enums import MOVING, JobState
-from jobsui.jobs.models import Batch, Cause, File, Job, SavedMapping
+from jobsui.jobs.models import Approval, Batch, Cause, File, Job, SavedMapping
 from jobsui.jobs.models.file import ITEMS
 from jobsui.jobs.models.job import JobQuerySet
 
@@ -106,6 +107,13 @@ def requested_jobs(who: Principal) -> QuerySet[Job]:
     """Jobs of the drop-in endpoint, drafts included, without large columns."""
     requested = _all_jobs(who).filter(file__format=ITEMS)
     return requested.select_related("connection", "file").defer(*LARGE_COLUMNS)
+
+
+def approvals(user: User) -> QuerySet[Approval]:
+    """Those that wait for a decision, the oldest first: the user may decide, or has asked."""
+    may_decide = policy.condition(user, Act.APPROVE, "job__connection")
+    visible = policy.condition(user, Act.VIEW, "job__connection")
+    return control.waiting().filter(may_decide | (visible & Q(asked_by=user)))
 
 
 def overview(user: User) -> list[Job]:
@@ -215,7 +223,7 @@ def _all_jobs(who: Principal) -> JobQuerySet:
 
 def _shown(jobs: JobQuerySet) -> JobQuerySet:
     return jobs.with_limit().select_related(
-        "connection", "file", "parent", "cause", "created_by"
+        "connection__approval_rules", "file", "parent", "cause", "created_by"
     )
 
 

@@ -29,6 +29,7 @@ class Role(OrderedChoices):
 
     VIEWER = "viewer", "Viewer"
     OPERATOR = "operator", "Operator"
+    APPROVER = "approver", "Approver"
     ADMINISTRATOR = "administrator", "Administrator"
 
 

@@ -16,6 +16,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, prefetch_related_objects
 
 from jobsui.access.models import ApiToken, Role, Scope
+from jobsui.connections.models import Connection
+from jobsui.jobs.models import ApprovalRules
 
 Principal = User | ApiToken
 """A person, or a program, represented by its token."""
@@ -31,6 +33,8 @@ class Act(StrEnum):
     """See requests as they were sent, with their responses."""
     RUN = "run"
     """Upload files; create, change, launch, stop, prove and undo jobs; test requests."""
+    APPROVE = "approve"
+    """Approve jobs of others; send test requests that write, where jobs need approval."""
     MANAGE = "manage"
     """Change the connection and its secrets, or remove it."""
 
@@ -39,16 +43,23 @@ class Act(StrEnum):
 class Need:
     role: Role
     """The least role of a person."""
-    scope: Scope
-    """The least scope of a program, whose owner needs the role."""
+    scope: Scope | None
+    """The least scope of a program, whose owner needs the role. None: only people may."""
 
 
 NEEDS: Mapping[Act, Need] = {
     Act.VIEW: Need(Role.VIEWER, Scope.READ),
     Act.SEE_BODIES: Need(Role.OPERATOR, Scope.READ),
     Act.RUN: Need(Role.OPERATOR, Scope.RUN),
+    Act.APPROVE: Need(Role.APPROVER, None),
     Act.MANAGE: Need(Role.ADMINISTRATOR, Scope.ADMIN),
 }
+
+
+def act_of_request(connection: Connection, *, writes: bool) -> Act:
+    """What a test request needs. One that writes could go around the rules of approval."""
+    has_rules = ApprovalRules.objects.filter(connection=connection).exists()
+    return Act.APPROVE if writes and has_rules else Act.RUN
 
 
 class NotAllowed(PermissionDenied):
@@ -72,7 +83,7 @@ def allows(who: Principal, act: Act, connection_id: int) -> bool:
 def require(who: Principal, act: Act, connection_id: int) -> None:
     """Raise NotAllowed unless somebody may do it with a connection that they see."""
     if not allows(who, act, connection_id):
-        raise _refusal(act, "for this connection")
+        raise _refusal(who, act, "for this connection")
 
 
 def allows_somewhere(who: Principal, act: Act) -> bool:
@@ -89,7 +100,7 @@ def allows_somewhere(who: Principal, act: Act) -> bool:
 def require_somewhere(who: Principal, act: Act) -> None:
     """Raise NotAllowed unless `allows_somewhere`."""
     if not allows_somewhere(who, act):
-        raise _refusal(act, "for a connection")
+        raise _refusal(who, act, "for a connection")
 
 
 def is_administrator(person: User) -> bool:
@@ -110,7 +121,18 @@ def allows_everywhere(who: Principal, act: Act) -> bool:
 def require_everywhere(who: Principal, act: Act) -> None:
     """Raise NotAllowed unless `allows_everywhere`."""
     if not allows_everywhere(who, act):
-        raise _refusal(act, "for all connections")
+        raise _refusal(who, act, "for all connections")
+
+
+EVERYTHING = ~Q(pk__in=())
+"""Matches all rows. An empty Q would match none of them beside an OR."""
+
+
+def people_who(act: Act, connection_id: int) -> list[User]:
+    """The active people who may do it with a connection, by their names."""
+    active = User.objects.filter(is_active=True).order_by("username")
+    everybody = active.prefetch_related("role_assignments")
+    return [each for each in everybody if allows(each, act, connection_id)]
 
 
 def condition(who: Principal, act: Act, field: str) -> Q:
@@ -119,10 +141,12 @@ def condition(who: Principal, act: Act, field: str) -> Q:
     if isinstance(who, ApiToken):
         if not _is_in_scope(who, act):
             return Q(pk__in=())
-        bound = Q() if who.connection_id is None else Q(**{field: who.connection_id})
+        bound = EVERYTHING
+        if who.connection_id is not None:
+            bound = Q(**{field: who.connection_id})
         return bound & condition(who.user, act, field)
     if is_administrator(who):
-        return Q()
+        return EVERYTHING
     roles = _roles(who)
     is_general = _suffices(roles.get(None), act)
     others = [
@@ -133,7 +157,7 @@ def condition(who: Principal, act: Act, field: str) -> Q:
     among = Q(**{f"{field}__in": others})
     if not is_general:
         return among
-    return ~among if others else Q()
+    return ~among if others else EVERYTHING
 
 
 def general_role(person: User) -> Role | None:
@@ -146,7 +170,11 @@ def scope(who: Principal) -> Scope:
     """The highest scope that a person may give a token; that of a token, reduced to what its
     owner may do with any connection that it sees. The lowest one is always possible: it
     shows what its owner sees."""
-    scopes = [need.scope for act, need in NEEDS.items() if allows_somewhere(who, act)]
+    scopes = [
+        need.scope
+        for act, need in NEEDS.items()
+        if need.scope and allows_somewhere(who, act)
+    ]
     return max(scopes, key=list(Scope).index, default=Scope.READ)
 
 
@@ -176,11 +204,14 @@ def _suffices(role: Role | None, act: Act) -> bool:
 
 
 def _is_in_scope(token: ApiToken, act: Act) -> bool:
-    return Scope(token.scope).includes(NEEDS[act].scope)
+    needed = NEEDS[act].scope
+    return needed is not None and Scope(token.scope).includes(needed)
 
 
-def _refusal(act: Act, where: str) -> NotAllowed:
+def _refusal(who: Principal, act: Act, where: str) -> NotAllowed:
     role = NEEDS[act].role.label
+    if isinstance(who, ApiToken) and NEEDS[act].scope is None:
+        return NotAllowed(f"Only a person with the role {role} may do this, on a page.")
     return NotAllowed(
         f"This needs the role {role} {where}. Ask an administrator for it."
     )

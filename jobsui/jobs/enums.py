@@ -153,6 +153,16 @@ class EventKind(TextChoices):
     """(row, column) Row 0: of a replaced value."""
     CORRECTIONS_DELETED = "corrections_deleted", "Corrections deleted"
     """(number) The draft has other rows now."""
+    CHOSEN = "chosen", "Choice changed"
+    """(chosen) About a checked draft."""
+    APPROVAL_REQUESTED = "approval_requested", "Approval requested"
+    """(reason, note)"""
+    APPROVAL_GIVEN = "approval_given", "Approved"
+    """(comment)"""
+    APPROVAL_REJECTED = "approval_rejected", "Rejected"
+    """(comment)"""
+    APPROVAL_VOIDED = "approval_voided", "Approval void"
+    """(changed)"""
     LAUNCHED = "launched", "Launched"
     """(hold_after_first_batch, overlaps, deletions) How many records it deletes that only the
     account has."""
@@ -165,7 +175,7 @@ class EventKind(TextChoices):
     PAUSED = "paused", "Paused"
     HELD = "held", "Approval needed"
     RESUMED = "resumed", "Resumed"
-    APPROVED = "approved", "Approved"
+    APPROVED = "approved", "First batch approved"
     """(rows)"""
     CANCEL_REQUESTED = "cancel_requested", "Cancel requested"
     CANCELLED = "cancelled", "Cancelled"
@@ -200,6 +210,17 @@ class ParentRows(TextChoices):
     FAILED = "failed", "Failed rows"
     UNSENT = "unsent", "Rows that were not sent"
     UNDONE = "undone", "Rows to undo"
+
+
+class ApprovalState(TextChoices):
+    """Of the approval that a job needs before its launch."""
+
+    ASKED = "asked", "Waiting for approval"
+    APPROVED = "approved", "Approved"
+    REJECTED = "rejected", "Rejected"
+    VOID = "void", "Void"
+    """The job was changed, or the approval was asked for again."""
+    USED = "used", "Launched"
 
 
 class Decision(StrEnum):

@@ -7,6 +7,7 @@ from jobsui.files.errors import FileRefused
 
 __all__ = [
     "DATABASE_AWAY",
+    "ApprovalNeeded",
     "ChangedSinceCheck",
     "FileRefused",
     "JobsError",
@@ -43,6 +44,10 @@ class UnreachableNow(NotPossibleYet):
 
 class OutdatedRead(NotPossibleNow):
     """Another job has run since the records were read; read them again."""
+
+
+class ApprovalNeeded(NotPossibleNow):
+    """Another person has to approve the job before its launch."""
 
 
 class ChangedSinceCheck(JobsError):

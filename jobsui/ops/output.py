@@ -9,6 +9,7 @@ from django.utils import timezone
 from jobsui.api.v1 import comparisons as comparisons_api
 from jobsui.api.v1 import job_out, reads, rows
 from jobsui.api.v1.job_out import page_path
+from jobsui.jobs.control import approvals
 from jobsui.jobs.enums import JobState, Outcome, Verdict
 from jobsui.jobs.live import deletions, planned_rows
 from jobsui.jobs.live.deletions import OnlyInAccount
@@ -48,6 +49,7 @@ def as_json(job: Job) -> dict[str, Any]:
         waits_for,
         api_warnings.of_job(job),
         check_warnings.of_job(job),
+        approvals.current(job),
     )
     body = out.model_dump(mode="json")
     body["connection_name"] = job.connection.name

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.urls import reverse
 
 from jobsui.jobs.enums import JobState, ParentRows
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import Approval, Job
 from jobsui.jobs.reports import job_progress
 from jobsui.text import counted
 
@@ -144,6 +144,29 @@ def drafts(jobs: Iterable[Job]) -> JobTable:
     )
 
 
+def approvals(asked: Iterable[Approval]) -> JobTable:
+    """Drafts that wait for the approval of another person."""
+    lines = [
+        Line(
+            job=approval.job,
+            address=reverse(plan_page(approval.job), args=[approval.job.code]),
+            rows=approval.job.rows,
+            note=" ".join(approval.reasons),
+            at=approval.asked_at,
+            author=approval.asked_by.username if approval.asked_by else "",
+        )
+        for approval in asked
+    ]
+    return JobTable(
+        heading="Waiting for approval",
+        caption="Jobs that wait for approval",
+        time_heading="Asked",
+        lines=lines,
+        anchor="w",
+        has_results=False,
+    )
+
+
 def recent(jobs: Iterable[Job]) -> JobTable:
     lines = [
         Line(job=job, address=_page(job), rows=job.rows, at=job.finished_at)
@@ -157,6 +180,12 @@ def recent(jobs: Iterable[Job]) -> JobTable:
         anchor="l",
         more=reverse("jobs:list"),
     )
+
+
+def plan_page(job: Job) -> str:
+    """The name of the page with the plan of a checked draft."""
+    is_undo = job.parent_rows == ParentRows.UNDONE
+    return "jobs:undo_plan" if is_undo else "jobs:review"
 
 
 def _page(job: Job) -> str:

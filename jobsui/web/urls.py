@@ -2,6 +2,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from jobsui.web import accounts
 from jobsui.web.views import (
+    approvals,
     audit,
     batches,
     check,
@@ -38,6 +39,7 @@ connection_urls = [
     path("<uuid:code>/edit/", connections.edit, name="edit"),
     path("<uuid:code>/test/", connections.test, name="test"),
     path("<uuid:code>/fetch-objects/", connections.fetch_objects, name="fetch_objects"),
+    path("<uuid:code>/approval/", approvals.rules, name="approval_rules"),
     path("<uuid:code>/remove/", connections.remove, name="remove"),
 ]
 
@@ -150,6 +152,8 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/retry/", job_actions.retry, name="retry"),
     path("<uuid:code>/continue/", job_actions.continue_unsent, name="continue"),
     path("<uuid:code>/resolve/", job_actions.resolve, name="resolve"),
+    path("<uuid:code>/approve/", approvals.approve, name="approve"),
+    path("<uuid:code>/reject/", approvals.reject, name="reject"),
     path("<uuid:code>/undo/", undo.create, name="undo"),
     path("<uuid:code>/undo-plan/", undo.plan, name="undo_plan"),
     path("<uuid:code>/undo-plan/progress/", undo.progress, name="undo_progress"),
@@ -191,6 +195,7 @@ urlpatterns = [
     path("people/", include((people_urls, "people"))),
     path("me/", include((me_urls, "me"))),
     path("tokens/", include((token_urls, "tokens"))),
+    path("approvals/", approvals.waiting, name="approvals"),
     path("storage/", storage.storage, name="storage"),
     path("audit/", include((audit_urls, "audit"))),
     path("jobs/", include((job_urls, "jobs"))),

@@ -77,7 +77,9 @@ def test_killed_match_continues(harness: Harness, processes: Processes) -> None:
     processes.worker("work")
     harness.sandbox.add_records("gadget", list(map(record, gadgets(LISTED))))
     job = harness.checked(gadgets(KEPT), Action.UPSERT_BY_EXTERNAL_ID)
-    account_match.choose(job, Match(only_in_account="delete", max_percent=100.0))
+    account_match.choose(
+        job, Match(only_in_account="delete", max_percent=100.0), by=None
+    )
 
     compared = comparisons.start(job, by=None)
     harness.sandbox.settings(latency_ms=LATENCY_MS)

@@ -5,6 +5,7 @@ import importlib
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from jobsui.access import lookup, policy, roles, tokens
 from jobsui.access.models import Role, RoleAssignment, Scope
@@ -17,7 +18,8 @@ pytestmark = pytest.mark.django_db
 NONE: frozenset[str] = frozenset()
 VIEWER = frozenset({"view"})
 OPERATOR = VIEWER | {"see_bodies", "run"}
-ADMINISTRATOR = OPERATOR | {"manage"}
+APPROVER = OPERATOR | {"approve"}
+ADMINISTRATOR = APPROVER | {"manage"}
 
 
 @pytest.fixture
@@ -44,6 +46,7 @@ def allowed(who: Principal, connection: Connection) -> frozenset[str]:
         (None, None, (NONE, NONE)),
         (Role.VIEWER, None, (VIEWER, VIEWER)),
         (Role.OPERATOR, None, (OPERATOR, OPERATOR)),
+        (Role.APPROVER, None, (APPROVER, APPROVER)),
         (Role.ADMINISTRATOR, None, (ADMINISTRATOR, ADMINISTRATOR)),
         (None, Role.OPERATOR, (OPERATOR, NONE)),
         (Role.VIEWER, Role.ADMINISTRATOR, (ADMINISTRATOR, VIEWER)),
@@ -73,7 +76,8 @@ def test_role_for_a_connection_counts_instead_of_the_general_one(
         (Scope.RUN, Role.VIEWER, VIEWER),
         (Scope.RUN, Role.ADMINISTRATOR, OPERATOR),
         (Scope.ADMIN, Role.OPERATOR, OPERATOR),
-        (Scope.ADMIN, Role.ADMINISTRATOR, ADMINISTRATOR),
+        (Scope.ADMIN, Role.APPROVER, OPERATOR),
+        (Scope.ADMIN, Role.ADMINISTRATOR, ADMINISTRATOR - {"approve"}),
         (Scope.ADMIN, None, NONE),
     ],
 )
@@ -103,6 +107,7 @@ def test_program_may_do_what_scope_and_role_allow(
         (None, Scope.READ),
         (Role.VIEWER, Scope.READ),
         (Role.OPERATOR, Scope.RUN),
+        (Role.APPROVER, Scope.RUN),
         (Role.ADMINISTRATOR, Scope.ADMIN),
     ],
 )
@@ -114,6 +119,15 @@ def test_person_gives_a_token_no_more_than_they_have(
 
     assert policy.scope(person) == expected
     assert tokens.scopes(person)[-1] == expected
+
+
+def test_condition_can_stand_beside_another(acme: Connection) -> None:
+    """An empty one would match nothing beside an OR."""
+    person = make_user(role=Role.OPERATOR)
+
+    may_see = policy.condition(person, Act.VIEW, "pk") | Q(name="")
+
+    assert list(Connection.objects.filter(may_see)) == [acme]
 
 
 def test_only_administrators_of_the_server_act_everywhere(acme: Connection) -> None:

@@ -97,6 +97,7 @@ MATRIX = {
 SCOPE_OF = {
     Role.VIEWER: Scope.READ,
     Role.OPERATOR: Scope.RUN,
+    Role.APPROVER: Scope.RUN,
     Role.ADMINISTRATOR: Scope.ADMIN,
 }
 SCOPES = [scope.value for scope in Scope]

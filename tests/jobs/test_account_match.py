@@ -59,7 +59,7 @@ def with_records(harness: Harness, count: int) -> None:
 
 
 def compared(harness: Harness, job: Job, match: Match = ALL) -> RecordRead:
-    account_match.choose(job, match)
+    account_match.choose(job, match, by=None)
     read = comparisons.start(job, by=None)
     harness.task_queue.run_all()
     read.refresh_from_db()
@@ -194,7 +194,7 @@ def test_record_stays_left_out_when_the_account_is_listed_again(
     job = harness.checked(gadgets(2), UPSERT)
     read = compared(harness, job)
     spared = _found(read)[1]
-    comparisons.leave_out(read, [spared.row], is_left_out=True)
+    comparisons.leave_out(read, [spared.row], is_left_out=True, by=None)
     # It gets another row number now.
     harness.sandbox.delete_records("gadget", [record(3)])
 
@@ -214,14 +214,14 @@ def test_limits_refuse_the_launch(harness: Harness) -> None:
 
     with pytest.raises(NotPossibleNow, match="3 records of 100 would be deleted, 3 %"):
         actions.launch(job, by=None)
-    account_match.choose(job, Match(only_in_account="delete", max_percent=3))
+    account_match.choose(job, Match(only_in_account="delete", max_percent=3), by=None)
     assert account_match.reasons_against(job, read) == []
-    account_match.choose(job, Match("create", "update", "delete", 100, 2))
+    account_match.choose(job, Match("create", "update", "delete", 100, 2), by=None)
     assert account_match.reasons_against(job, read) == [
         "3 records would be deleted. The limit is 2."
     ]
     comparisons.leave_out(
-        read, [each.row for each in _found(read)[:1]], is_left_out=True
+        read, [each.row for each in _found(read)[:1]], is_left_out=True, by=None
     )
     job = launched(harness, job)
 
@@ -386,7 +386,7 @@ def test_records_that_change_during_the_list_are_found(
 ) -> None:
     with_records(harness, 150)
     job = harness.checked(gadgets(150), UPSERT)
-    account_match.choose(job, ALL)
+    account_match.choose(job, ALL, by=None)
     read = comparisons.start(job, by=None)
     # A record gets another external ID behind the list.
     stop_after_pages(monkeypatch, read, 2)
@@ -423,7 +423,7 @@ def test_interrupted_list_continues_where_it_was(
 ) -> None:
     with_records(harness, 450)
     job = harness.checked(gadgets(100), UPSERT)
-    account_match.choose(job, ALL)
+    account_match.choose(job, ALL, by=None)
     read = comparisons.start(job, by=None)
     harness.sandbox.forget_requests()
 
@@ -447,7 +447,7 @@ def test_killed_list_repeats_only_what_was_not_stored(
 ) -> None:
     with_records(harness, 450)
     job = harness.checked(gadgets(100), UPSERT)
-    account_match.choose(job, ALL)
+    account_match.choose(job, ALL, by=None)
     read = comparisons.start(job, by=None)
     pages.divide(read, stopping=threading.Event())
     list_records = custom_objects.list_records
@@ -477,7 +477,7 @@ def test_forgotten_cursor_begins_the_list_again(
 ) -> None:
     with_records(harness, 450)
     job = harness.checked(gadgets(100), UPSERT)
-    account_match.choose(job, ALL)
+    account_match.choose(job, ALL, by=None)
     read = comparisons.start(job, by=None)
     stop_after_pages(monkeypatch, read, 3)
     AccountListing.objects.filter(read=read).update(list_cursor="forgotten")
@@ -528,7 +528,7 @@ def test_other_records_than_confirmed_are_not_deleted(harness: Harness) -> None:
     with_records(harness, 4)
     job = harness.checked(gadgets(2), UPSERT)
     read = compared(harness, job)
-    comparisons.leave_out(read, [_found(read)[0].row], is_left_out=True)
+    comparisons.leave_out(read, [_found(read)[0].row], is_left_out=True, by=None)
 
     with pytest.raises(NotPossibleNow, match="than you have confirmed"):
         actions.launch(job, by=None, confirmed_deletions=2)
@@ -558,7 +558,7 @@ def test_retry_of_its_rows_does_not_match_the_account(harness: Harness) -> None:
 def test_other_action_no_longer_matches(harness: Harness) -> None:
     with_records(harness, 3)
     job = harness.checked(gadgets(2), UPSERT)
-    account_match.choose(job, ALL)
+    account_match.choose(job, ALL, by=None)
 
     job.action = Action.DELETE_BY_EXTERNAL_ID
 

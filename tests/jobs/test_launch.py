@@ -45,7 +45,7 @@ def test_invalid_rows_prevent_the_launch_unless_skipped(
     with pytest.raises(NotPossibleNow, match="1 invalid row"):
         actions.launch(job, by=None)
 
-    drafts.set_invalid_rows(job, "skip")
+    drafts.set_invalid_rows(job, "skip", by=None)
     actions.launch(job, by=None)
 
     assert job.state == JobState.QUEUED
@@ -91,7 +91,7 @@ def test_skipping_invalid_rows_does_not_accept_changed_fields(
     sandbox.make_object("gadget", fields=GADGET[:3])
     objects.refresh(gadget)
 
-    drafts.set_invalid_rows(job, "skip")
+    drafts.set_invalid_rows(job, "skip", by=None)
 
     with pytest.raises(ChangedSinceCheck):
         actions.launch(job, by=None)

@@ -140,6 +140,20 @@ SETTINGS = {"weight": 16, "stop_percent": 5, "stop_rows": 500, "stop_refusals": 
 SENTENCES: dict[EventKind, tuple[dict[str, Any], str]] = {
     EventKind.NOTE: ({"text": "Launched."}, "Launched."),
     EventKind.EDITED: ({"changed": "mapping"}, "Draft changed: mapping."),
+    EventKind.CHOSEN: (
+        {"chosen": "rows left out"},
+        "Choice changed: rows left out.",
+    ),
+    EventKind.APPROVAL_REQUESTED: (
+        {"reason": "It deletes 4 records.", "note": ""},
+        "Approval requested. It deletes 4 records.",
+    ),
+    EventKind.APPROVAL_GIVEN: ({"comment": ""}, "Approved."),
+    EventKind.APPROVAL_REJECTED: ({"comment": "Not today"}, "Rejected. Not today"),
+    EventKind.APPROVAL_VOIDED: (
+        {"changed": "mapping"},
+        "The approval is void. Changed: mapping.",
+    ),
     EventKind.CHECK_STARTED: ({}, "Check started."),
     EventKind.CHECK_FAILED: (GONE, "Check failed. The file is gone."),
     EventKind.CHECK_CANCELLED: ({}, "Check cancelled."),
@@ -177,7 +191,7 @@ SENTENCES: dict[EventKind, tuple[dict[str, Any], str]] = {
     EventKind.PAUSED: ({}, "Paused. No batch is in flight."),
     EventKind.HELD: ({}, "Approval needed: the first batch has finished."),
     EventKind.RESUMED: ({}, "Resumed."),
-    EventKind.APPROVED: (ROWS, "Approved: 1,200 rows to send."),
+    EventKind.APPROVED: (ROWS, "First batch approved: 1,200 rows to send."),
     EventKind.CANCEL_REQUESTED: ({}, "Cancel requested."),
     EventKind.CANCELLED: (ROWS, "Cancelled. 1,200 rows not sent."),
     EventKind.WAIT_STOPPED: (

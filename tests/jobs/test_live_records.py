@@ -323,8 +323,8 @@ def test_rows_stay_left_out_when_they_are_compared_again(harness: Harness) -> No
     harness.object()
     job = harness.checked(gadgets(300), Action.UPSERT_BY_EXTERNAL_ID)
 
-    comparisons.leave_out(compared(job), [2, 103, 301], is_left_out=True)
-    comparisons.leave_out(compared(job), [103], is_left_out=False)
+    comparisons.leave_out(compared(job), [2, 103, 301], is_left_out=True, by=None)
+    comparisons.leave_out(compared(job), [103], is_left_out=False, by=None)
     last = compared(job)
 
     assert left_out.among(last, [2, 103, 301]) == {2, 301}
@@ -335,7 +335,7 @@ def test_rows_stay_left_out_when_they_are_compared_again(harness: Harness) -> No
 def test_other_rows_of_a_draft_are_not_left_out(harness: Harness) -> None:
     harness.object()
     job = harness.checked(gadgets(3), Action.UPSERT_BY_EXTERNAL_ID)
-    comparisons.leave_out(compared(job), [2], is_left_out=True)
+    comparisons.leave_out(compared(job), [2], is_left_out=True, by=None)
     Job.objects.filter(pk=job.pk).update(checked_fingerprint="of other rows")
     job.refresh_from_db()
 
@@ -356,8 +356,8 @@ def test_rows_left_out_are_not_sent(harness: Harness) -> None:
     harness.task_queue.run_all()
     read.refresh_from_db()
 
-    comparisons.leave_out(read, [2, 4], is_left_out=True)
-    comparisons.leave_out(read, [4], is_left_out=False)
+    comparisons.leave_out(read, [2, 4], is_left_out=True, by=None)
+    comparisons.leave_out(read, [4], is_left_out=False, by=None)
     actions.launch(job, by=None)
     harness.task_queue.run_all()
 
@@ -386,7 +386,7 @@ def test_job_finished_since_the_comparison_makes_it_useless(harness: Harness) ->
     with pytest.raises(NotPossibleNow, match="Compare again"):
         actions.launch(job, by=None)
 
-    comparisons.skip(job)
+    comparisons.skip(job, by=None)
     actions.launch(job, by=None)
     harness.task_queue.run_all()
     assert harness.records()["g-1"]["custom_object_fields"]["price"] == 1.5
@@ -447,7 +447,7 @@ def test_job_that_only_updates_creates_nothing(harness: Harness) -> None:
     rows = gadgets(3)
     rows[0]["price"] = "100"
     job = harness.checked(rows, Action.UPSERT_BY_EXTERNAL_ID, only_existing=True)
-    comparisons.skip(job)
+    comparisons.skip(job, by=None)
 
     with pytest.raises(NotPossibleNow, match="Compare its rows"):
         actions.launch(job, by=None)

@@ -334,7 +334,7 @@ def test_job_that_refuses_changes_has_to_be_compared(harness: Harness) -> None:
     with pytest.raises(NotPossibleNow, match="Compare its rows"):
         actions.launch(job, by=None)
 
-    comparisons.skip(job)
+    comparisons.skip(job, by=None)
     assert finish(harness, job).succeeded == 1
 
 

@@ -464,7 +464,7 @@ def test_rows_with_warnings_are_sent_or_left_out(
     gadget: CustomObject, choice: str, sent: int, invalid: int
 ) -> None:
     job = check("external_id,price\ng-1,1\ng-2,2\n", UPSERT, gadget)
-    drafts.set_warned_rows(job, choice)
+    drafts.set_warned_rows(job, choice, by=None)
     assert job.to_send == sent
     Job.objects.filter(pk=job.pk).update(state=JobState.QUEUED)
 

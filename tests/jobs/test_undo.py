@@ -667,7 +667,7 @@ def test_rows_that_were_left_out_of_an_undo_stay(harness: Harness) -> None:
     read = undo.current(draft)
     assert read is not None
 
-    comparisons.leave_out(read, [3], is_left_out=True)
+    comparisons.leave_out(read, [3], is_left_out=True, by=None)
     planned = undone_rows.planned(read)
     undone = finish(harness, draft)
 
@@ -687,14 +687,14 @@ def test_rows_stay_left_out_when_the_records_are_read_again(harness: Harness) ->
     job = run(harness, rows, Action.UPSERT_BY_EXTERNAL_ID)
     draft = undo.create(job, by=None)
     harness.task_queue.run_all()
-    comparisons.leave_out(current(draft), [2, 4], is_left_out=True)
+    comparisons.leave_out(current(draft), [2, 4], is_left_out=True, by=None)
     planned = []
 
     for fields in (["name"], ["custom_object_fields.price"], None):
         undo.choose_fields(draft, fields, by=None)
         harness.task_queue.run_all()
         planned.append(undone_rows.planned(current(draft)))
-    comparisons.leave_out(current(draft), [4], is_left_out=False)
+    comparisons.leave_out(current(draft), [4], is_left_out=False, by=None)
     undo.read_again(draft, by=None)
     harness.task_queue.run_all()
     planned.append(undone_rows.planned(current(draft)))

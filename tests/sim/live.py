@@ -216,7 +216,7 @@ class LiveJobs:
         elif is_undo:
             self._discard(number, job, "its records cannot be read")
         else:
-            comparisons.skip(job)
+            comparisons.skip(job, by=None)
             self._launch(number, job)
 
     def _is_patient(self, number: int) -> bool:
@@ -231,7 +231,7 @@ class LiveJobs:
 
     def _leave_out(self, read: RecordRead, plan: JobPlan | None) -> None:
         if plan is not None and plan.left_out:
-            comparisons.leave_out(read, plan.left_out, is_left_out=True)
+            comparisons.leave_out(read, plan.left_out, is_left_out=True, by=None)
 
     def _launch(self, number: int, job: Job) -> None:
         try:

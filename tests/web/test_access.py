@@ -21,6 +21,7 @@ from tests.web.routes import Things, create_things, routes
 EVERYBODY = "everybody"
 VIEWERS = "viewers"
 OPERATORS = "operators"
+APPROVERS = "approvers"
 MANAGERS = "administrators of the connection"
 ADMINISTRATORS = "administrators"
 
@@ -55,6 +56,7 @@ MATRIX = {
     "connections/<uuid:code>/edit/": Row(200, 200, MANAGERS),
     "connections/<uuid:code>/test/": ACT,
     "connections/<uuid:code>/fetch-objects/": ACT,
+    "connections/<uuid:code>/approval/": Row(200, 302, MANAGERS),
     "connections/<uuid:code>/remove/": Row(200, 302, MANAGERS),
     "objects/": SEEN,
     "objects/add/": FORM,
@@ -85,6 +87,7 @@ MATRIX = {
     "tokens/<int:pk>/revoke/": Row(
         200, 302, ADMINISTRATORS
     ),  # And who made it (test_tokens.py).
+    "approvals/": Row(200, 405, APPROVERS),
     "storage/": Row(200, 405, ADMINISTRATORS),
     "audit/": Row(200, 405, ADMINISTRATORS),
     "audit/audit.csv": Row(200, 405, ADMINISTRATORS),
@@ -141,6 +144,8 @@ MATRIX = {
     "jobs/<uuid:code>/retry/": ACT,
     "jobs/<uuid:code>/continue/": ACT,
     "jobs/<uuid:code>/resolve/": Row(302, 302),
+    "jobs/<uuid:code>/approve/": Row(405, 302, APPROVERS),
+    "jobs/<uuid:code>/reject/": Row(405, 302, APPROVERS),
     "jobs/<uuid:code>/undo/": Row(200, 302),
     "jobs/<uuid:code>/undo-plan/": PAGE,
     "jobs/<uuid:code>/undo-plan/progress/": PAGE,
@@ -172,7 +177,8 @@ CLOSED = (
 MAY = {
     Role.VIEWER: {EVERYBODY, VIEWERS},
     Role.OPERATOR: {EVERYBODY, VIEWERS, OPERATORS},
-    Role.ADMINISTRATOR: {EVERYBODY, VIEWERS, OPERATORS, MANAGERS},
+    Role.APPROVER: {EVERYBODY, VIEWERS, OPERATORS, APPROVERS},
+    Role.ADMINISTRATOR: {EVERYBODY, VIEWERS, OPERATORS, APPROVERS, MANAGERS},
 }
 OURS = [route for route, row in MATRIX.items() if row.who != EVERYBODY]
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -319,7 +325,7 @@ def test_role_decides_what_a_person_may_do(
     } | {"accounts/login/": [302, 302]}
 
 
-@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR])
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR, Role.APPROVER])
 def test_pages_offer_only_what_the_role_allows(things: Things, role: Role) -> None:
     person = make_user("ana", role=None)
     roles.assign(person, role, connection=things.connection)

@@ -691,7 +691,7 @@ def test_match_is_offered_for_upserts_by_external_id_only(operator: Client) -> N
 def test_comparing_again_keeps_the_choices(operator: Client, harness: Harness) -> None:
     job = matched(harness)
     chosen = Match("leave", "leave", "delete", 7, 8)
-    account_match.choose(job, chosen)
+    account_match.choose(job, chosen, by=None)
     comparisons.start(job, by=None)
     harness.task_queue.run_all()
 

@@ -98,7 +98,7 @@ def test_home_is_empty_when_nothing_is_new(
         stages.planned(state=JobState.RUNNING)
     address = live_address(operator.get("/").text)
 
-    with django_assert_num_queries(4):  # session, user, roles, jobs
+    with django_assert_num_queries(5):  # session, user, roles, jobs, approvals
         answer = operator.get(address, headers=HTMX)
 
     assert answer.status_code == 204
@@ -114,7 +114,7 @@ def test_home_shows_what_is_new(
     address = live_address(operator.get("/").text)
     stages.changed(job, failed=1, version=job.version + 1)
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         answer = operator.get(address, headers=HTMX)
 
     assert answer.status_code == 200
@@ -159,7 +159,7 @@ def test_home_takes_as_many_queries_for_many_jobs(
         stages.settled()
         stages.draft(created_by=ana)
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         operator.get("/")
 
 

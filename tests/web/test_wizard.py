@@ -688,7 +688,7 @@ def test_review_before_the_check_leads_back(operator: Client) -> None:
 @pytest.mark.parametrize("step", ["check/", "review/"])
 def test_invalid_rows_can_be_fixed_or_skipped(operator: Client, step: str) -> None:
     job = stages.checked()
-    drafts.set_invalid_rows(job, "stop")
+    drafts.set_invalid_rows(job, "stop", by=None)
 
     text = " ".join(operator.get(path(job, step)).text.split())
 
@@ -704,7 +704,7 @@ def test_skipping_invalid_rows_of_a_create_leads_to_the_launch(
     job = stages.checked(
         "name,serial,price\nOne,AB-000001,1\nTwo,AB-000002,x\n", Action.CREATE
     )
-    drafts.set_invalid_rows(job, "stop")
+    drafts.set_invalid_rows(job, "stop", by=None)
 
     page = operator.post(path(job, "check/"), {"invalid": "skip"}, follow=True)
 

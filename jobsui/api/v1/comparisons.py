@@ -191,7 +191,7 @@ def delete(request: ApiRequest, code: Code) -> Any:
     """The launch then sends all rows. Not possible after the launch."""
     job = lookup.draft_or_job(request.auth, code, Act.RUN)
     _current(job)
-    comparisons.skip(job)
+    comparisons.skip(job, by=request.auth.user)
     return Status(204, None)
 
 
@@ -229,7 +229,7 @@ def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
     """Only before the launch. Rows that would not be sent anyway are ignored."""
     job = lookup.draft_or_job(request.auth, code, Act.RUN)
     read = _current(job)
-    reads.choose_rows(read, body)
+    reads.choose_rows(read, body, by=request.auth.user)
     return serialize(job, _current(job))
 
 

@@ -43,7 +43,8 @@ router = Router(auth=RUN)
 def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any:
     """Launches a job that is ready. A job that is still being read, checked or compared is
     launched as soon as it is ready, and so is an undo whose records are being read. A job
-    that was compared sends only what differs."""
+    that was compared sends only what differs. If the job needs approval, this asks for it, and
+    the job is launched once another person has approved it: see its `approval`."""
     limits.count(request.auth, Limited.LAUNCH)
     job = lookup.draft_or_job(request.auth, code, Act.RUN)
     chosen = body or LaunchIn()
@@ -55,7 +56,7 @@ def launch(request: ApiRequest, code: Code, body: LaunchIn | None = None) -> Any
     read = undo.current(job) if is_undo else comparisons.current(job)
     is_read_now = read is not None and read.is_open
     if job.state == JobState.READY and not is_read_now:
-        actions.launch(
+        automation.launch_or_ask(
             job,
             by=request.auth.user,
             hold_after_first_batch=hold_after_first_batch,

@@ -13,9 +13,9 @@ from jobsui.api.auth import ApiRequest
 from jobsui.api.schema import Schema
 from jobsui.api.v1 import file_warnings
 from jobsui.api.v1.file_warnings import JobWarningOut
-from jobsui.jobs.control import comparisons, proofs
-from jobsui.jobs.enums import Action, JobState, LimitedBy, ParentRows
-from jobsui.jobs.models import Job
+from jobsui.jobs.control import approvals, comparisons, proofs
+from jobsui.jobs.enums import Action, ApprovalState, JobState, LimitedBy, ParentRows
+from jobsui.jobs.models import Approval, Job
 from jobsui.jobs.reports import (
     api_warnings,
     check_warnings,
@@ -81,6 +81,22 @@ class ApiWarningOut(Schema):
     """How many requests had it."""
 
 
+class ApprovalOut(Schema):
+    """Of a job that another person has to approve before its launch."""
+
+    state: ApprovalState
+    reasons: list[str]
+    """Why the job needs approval."""
+    note: str
+    """Of the person or program that asked."""
+    requested_by: str | None
+    requested_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    comment: str
+    """Of the person who decided."""
+
+
 class JobOut(Schema):
     id: UUID
     url: str
@@ -108,6 +124,8 @@ class JobOut(Schema):
     error: str | None
     """Why the job stopped or failed, and what to do. Null while it continues by
     itself."""
+    approval: ApprovalOut | None
+    """The last one that was asked for. Null if none was."""
     counts: Counts
     batches: BatchCounts
     warnings: list[JobWarningOut]
@@ -147,6 +165,7 @@ def serializer(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobO
     warnings = api_warnings.of_jobs(jobs)
     foreseen = check_warnings.of_jobs(jobs)
     paths = read_paths(jobs)
+    asked = approvals.of_jobs(jobs)
 
     def serialize_one(job: Job) -> JobOut:
         url = request.build_absolute_uri(page_path(job))
@@ -162,6 +181,7 @@ def serializer(request: ApiRequest, jobs: Sequence[Job]) -> Callable[[Job], JobO
             waits_for.get(job.pk, []),
             warnings.get(job.pk, JobWarnings()),
             foreseen.get(job.pk, []),
+            asked.get(job.pk),
         )
 
     return serialize_one
@@ -198,6 +218,7 @@ def serialize(
     waits_for: Sequence[SharedRecords],
     warnings: JobWarnings,
     foreseen: Sequence[CheckWarning],
+    approval: Approval | None,
 ) -> JobOut:
     """`reads`: {"comparison", "undo-plan" or "proof": its address}."""
     # A draft that waits for Zendesk has a reason, but continues by itself.
@@ -220,6 +241,7 @@ def serialize(
         started_at=job.started_at,
         finished_at=job.finished_at,
         error=error,
+        approval=_serialize_approval(approval) if approval else None,
         counts=Counts(**job.counts),
         batches=BatchCounts(
             total=job.batches_total,
@@ -244,6 +266,19 @@ def serialize(
             results=job.results_pruned_at,
             file=job.file.content_pruned_at,
         ),
+    )
+
+
+def _serialize_approval(approval: Approval) -> ApprovalOut:
+    return ApprovalOut(
+        state=ApprovalState(approval.state),
+        reasons=approval.reasons,
+        note=approval.note,
+        requested_by=approval.asked_by.username if approval.asked_by else None,
+        requested_at=approval.asked_at,
+        decided_by=approval.decided_by.username if approval.decided_by else None,
+        decided_at=approval.decided_at,
+        comment=approval.comment,
     )
 
 

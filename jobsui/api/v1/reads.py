@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from pydantic import Field
 
 from jobsui import paging
@@ -104,10 +105,10 @@ def field_name(name: str) -> str:
     return name.removeprefix(f"{FIELDS}.")
 
 
-def choose_rows(read: RecordRead, body: RowChoiceIn) -> None:
+def choose_rows(read: RecordRead, body: RowChoiceIn, *, by: User) -> None:
     """Raises NotPossibleNow."""
-    comparisons.leave_out(read, body.leave_out, is_left_out=True)
-    comparisons.leave_out(read, body.take, is_left_out=False)
+    comparisons.leave_out(read, body.leave_out, is_left_out=True, by=by)
+    comparisons.leave_out(read, body.take, is_left_out=False, by=by)
 
 
 def existing(read: RecordRead | None, message: str) -> RecordRead:

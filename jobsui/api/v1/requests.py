@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from ninja import Router
 from pydantic import AfterValidator
 
-from jobsui.access import limits, lookup
+from jobsui.access import limits, lookup, policy
 from jobsui.access.limits import Limited
 from jobsui.access.models import Scope
 from jobsui.access.policy import Act
@@ -100,6 +100,9 @@ def send_request(request: ApiRequest, body: RequestIn) -> Any:
     with named_in_body("object"):
         custom_object = lookup.object_of_key(request.auth, connection, body.object)
     prepared = test_request.prepare(custom_object, body.action, body.body)
+    if body.send:
+        act = policy.act_of_request(connection, writes=True)
+        policy.require(request.auth, act, connection.pk)
     if not body.send:
         return RequestOut(request=_serialize_request(prepared), response=None)
 

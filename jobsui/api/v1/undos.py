@@ -235,7 +235,7 @@ def choose_rows(request: ApiRequest, code: Code, body: RowChoiceIn) -> Any:
     """Only before the launch. Rows that would not be sent anyway are ignored."""
     job, read = _planned(request, code, Act.RUN)
     reads.require_done(read, NOT_DONE)
-    reads.choose_rows(read, body)
+    reads.choose_rows(read, body, by=request.auth.user)
     return serialize(job, _planned(request, code)[1])
 
 

@@ -3,10 +3,11 @@ account has, and what a person or program chooses to do with them. Nothing is de
 file may be incomplete, or if more would be deleted than the chosen limits allow."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from jobsui.jobs.enums import Action, JobState
+from jobsui.jobs.control import drafts
+from jobsui.jobs.enums import Action
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.live import deletions
 from jobsui.jobs.live.deletions import OnlyInAccount
 from jobsui.jobs.mapping.options import Match, Options
@@ -41,14 +42,12 @@ def of(job: Job) -> Match | None:
     return match if match and is_possible(job) else None
 
 
-def choose(job: Job, match: Match | None) -> None:
+def choose(job: Job, match: Match | None, *, by: Actor) -> None:
     """Store the choice. The check stays valid. Raises NotPossibleNow before the check, and for jobs
     that cannot make the account match their file."""
     if match and not is_possible(job):
         raise NotPossibleNow(NOT_POSSIBLE)
-    options = replace(Options.from_json(job.options), match=match).to_json()
-    if not Job.objects.change(job, expected=(JobState.READY,), options=options):
-        raise NotPossibleNow("This job must be checked first.")
+    drafts.choose(job, "how the account is made to match", by=by, match=match)
 
 
 def list_account(read: RecordRead) -> None:

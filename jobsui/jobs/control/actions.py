@@ -13,6 +13,7 @@ from jobsui.connections.errors import ConnectionsError, explain
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.control import (
     account_match,
+    approvals,
     comparisons,
     retries,
     uncertain_rows,
@@ -87,8 +88,8 @@ def launch(
     `confirmed_deletions`: how many records that only the account has a person agrees to
     delete; None: as many as the limits allow.
 
-    Raises NotPossibleNow, and ChangedSinceCheck when the job must be checked again: then
-    it is a draft."""
+    Raises NotPossibleNow, ApprovalNeeded among them, and ChangedSinceCheck when the job must be
+    checked again: then it is a draft."""
     if job.state != JobState.READY:
         raise NotPossibleNow(
             "Check this job first."
@@ -114,6 +115,8 @@ def launch(
             state=JobState.READY,
             checked_fingerprint=checker.fingerprint(job),
         )
+        if checked.exists():
+            approvals.require(job)
         is_queued = checked.exists() and _queue(
             job,
             by=by,
@@ -123,6 +126,7 @@ def launch(
         )
         if not is_queued:
             raise NotPossibleNow("Someone else has just launched or changed this job.")
+        approvals.use(job)
         enqueue("plan_job", job.pk)
 
 

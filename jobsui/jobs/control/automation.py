@@ -7,10 +7,18 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
+from django.db import transaction
 from django.utils import timezone
 
 from jobsui.jobs import leases
-from jobsui.jobs.control import actions, comparisons, drafts, saved_mappings, undo
+from jobsui.jobs.control import (
+    actions,
+    approvals,
+    comparisons,
+    drafts,
+    saved_mappings,
+    undo,
+)
 from jobsui.jobs.control.auto_mapping import auto_check, auto_map_unmapped
 from jobsui.jobs.enums import (
     UNLAUNCHED,
@@ -21,6 +29,7 @@ from jobsui.jobs.enums import (
     ReadState,
 )
 from jobsui.jobs.errors import (
+    ApprovalNeeded,
     ChangedSinceCheck,
     MappingRefused,
     NotPossibleNow,
@@ -72,6 +81,40 @@ def set_auto_target(
     if not is_draft:
         raise NotPossibleNow("This job was already launched.")
     enqueue("advance_job", job.pk)
+
+
+def launch_or_ask(
+    job: Job,
+    *,
+    by: Actor,
+    hold_after_first_batch: bool,
+    run_settings: RunSettings,
+    confirmed_deletions: int | None = None,
+    note: str = "",
+    launches_itself: bool = True,
+) -> None:
+    """Launch a checked job. If it needs approval, ask for that instead, with a note for the
+    person who decides. `launches_itself`: the job is launched as soon as it is approved. Raises
+    as `actions.launch` otherwise."""
+    try:
+        actions.launch(
+            job,
+            by=by,
+            hold_after_first_batch=hold_after_first_batch,
+            run_settings=run_settings,
+            confirmed_deletions=confirmed_deletions,
+        )
+    except ApprovalNeeded:
+        with transaction.atomic():
+            approvals.request(job, by=by, note=note)
+            Job.objects.change(
+                job,
+                expected=(JobState.READY,),
+                auto_target=JobState.QUEUED if launches_itself else "",
+                reason="",
+                hold_after_first_batch=hold_after_first_batch,
+                **run_settings.columns,
+            )
 
 
 def require_feasible(job: Job) -> None:
@@ -235,9 +278,13 @@ def _compare(job: Job) -> None:
 
 
 def _launch(job: Job) -> None:
+    if approvals.is_waiting(job):
+        return
     is_held = job.hold_after_first_batch
     try:
         actions.launch(job, by=_actor(job), hold_after_first_batch=is_held)
+    except ApprovalNeeded:
+        approvals.request(job, by=_actor(job))
     except ChangedSinceCheck:
         # It is a draft again, and is checked in its present form.
         _check(job)

@@ -17,6 +17,7 @@ from jobsui.jobs.enums import (
     ReadState,
 )
 from jobsui.jobs.errors import NotPossibleNow
+from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.live import left_out, name_list, reads
 from jobsui.jobs.live.reads import fingerprint_of
@@ -118,6 +119,7 @@ def start(job: Job, *, by: Actor) -> RecordRead:
         if last is not None and last.fingerprint != fingerprint:
             # It reads the rows as they were before the present check.
             reads.end(last, ReadState.CANCELLED)
+        lifecycle.void_approval(job, by=by, changed="comparison")
         read = reads.begin(job, Purpose.COMPARE, by=by, fingerprint=fingerprint)
         account_match.list_account(read)
     return read
@@ -129,7 +131,7 @@ def cancel(read: RecordRead) -> None:
         raise NotPossibleNow("The comparison has ended already.")
 
 
-def skip(job: Job) -> None:
+def skip(job: Job, *, by: Actor) -> None:
     """Send all rows, even if a comparison has found that they change nothing, or if their records
     have changed. Also resets the options `compare`, `refuse_changed` and `match`. Raises
     NotPossibleNow once the job was launched."""
@@ -147,6 +149,7 @@ def skip(job: Job) -> None:
         )
         job.options = draft.options | options.to_json()
         Job.objects.change(draft, expected=UNLAUNCHED, options=job.options)
+        lifecycle.record_choice(job, "no comparison", by=by)
 
 
 def obstacle(job: Job) -> str:
@@ -205,7 +208,9 @@ def is_outdated(read: RecordRead) -> bool:
     return since.exists()
 
 
-def leave_out(read: RecordRead, rows: Collection[int], *, is_left_out: bool) -> None:
+def leave_out(
+    read: RecordRead, rows: Collection[int], *, is_left_out: bool, by: Actor
+) -> None:
     """Leave these rows out of a finished comparison or plan of an undo, or send them after all.
     Rows that would not be sent anyway are ignored. Raises NotPossibleNow once the job was
     launched."""
@@ -215,6 +220,9 @@ def leave_out(read: RecordRead, rows: Collection[int], *, is_left_out: bool) -> 
             raise NotPossibleNow("The rows of this comparison can no longer be chosen.")
         left_out.choose(read, sorted(rows), is_left_out=is_left_out)
         RecordRead.objects.filter(pk=read.pk).update(version=F("version") + 1)
+        if rows:
+            chosen = "rows left out" if is_left_out else "rows sent after all"
+            lifecycle.record_choice(job, chosen, by=by)
 
 
 def _known_records(job: Job) -> int | None:

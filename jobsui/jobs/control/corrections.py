@@ -277,6 +277,7 @@ def _is_stored(
             return False
         _store(job, edit)
         lifecycle.record(job, edit.event, by=by, facts=edit.facts)
+        lifecycle.void_approval(job, by=by, changed="corrections")
         job.refresh_from_db()
         if checked:
             checked.result.store(job)

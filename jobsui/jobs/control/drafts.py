@@ -159,34 +159,42 @@ def set_file_settings(job: Job, *, by: Actor, **settings: Any) -> None:
     corrections.delete_all(job, by=by)
 
 
-def set_invalid_rows(job: Job, choice: str) -> None:
+def set_invalid_rows(job: Job, choice: str, *, by: Actor) -> None:
     """Choose after the check whether invalid rows prevent the launch ("stop") or are
     left out ("skip"). The check remains valid. Raises NotPossibleNow before it."""
-    options = Options.from_json(job.options).to_json()
-    options["invalid"] = "skip" if choice == "skip" else "stop"
-    if not Job.objects.change(job, expected=(JobState.READY,), options=options):
-        raise NotPossibleNow("This job must be checked first.")
+    invalid = "skip" if choice == "skip" else "stop"
+    choose(job, "invalid rows", by=by, invalid=invalid)
 
 
-def set_warned_rows(job: Job, choice: str) -> None:
+def set_warned_rows(job: Job, choice: str, *, by: Actor) -> None:
     """Choose after the check whether rows that Zendesk may refuse are sent ("send") or left
     out ("skip"), or prevent the launch ("stop"). The check remains valid. Raises
     NotPossibleNow before it."""
-    options = Options.from_json(job.options).to_json()
-    options["warnings"] = choice if choice in {"skip", "stop"} else "send"
-    if not Job.objects.change(job, expected=(JobState.READY,), options=options):
-        raise NotPossibleNow("This job must be checked first.")
+    warnings = choice if choice in {"skip", "stop"} else "send"
+    choose(job, "rows with warnings", by=by, warnings=warnings)
 
 
-def set_reads(job: Job, *, keep_undo: bool, refuse_changed: RefuseChanged) -> None:
+def set_reads(
+    job: Job, *, keep_undo: bool, refuse_changed: RefuseChanged, by: Actor
+) -> None:
     """Choose after the check what records are read for right before each batch is sent: to
     keep what they hold, or to send no row whose record has changed since the comparison.
     The check remains valid. Raises NotPossibleNow before it."""
-    options = Options.from_json(job.options).to_json()
-    options["keep_undo"] = keep_undo
-    options["refuse_changed"] = refuse_changed
-    if not Job.objects.change(job, expected=(JobState.READY,), options=options):
-        raise NotPossibleNow("This job must be checked first.")
+    reads = {"keep_undo": keep_undo, "refuse_changed": refuse_changed}
+    choose(job, "what is read before batches are sent", by=by, **reads)
+
+
+def choose(job: Job, chosen: str, *, by: Actor, **members: Any) -> None:
+    """Set these options of a checked draft, whose check stays valid. `chosen`: what they are
+    about, as a noun. Raises NotPossibleNow before the check."""
+    before = Options.from_json(job.options)
+    after = replace(before, **members)
+    with transaction.atomic():
+        options = after.to_json()
+        if not Job.objects.change(job, expected=(JobState.READY,), options=options):
+            raise NotPossibleNow("This job must be checked first.")
+        if after != before:
+            lifecycle.record_choice(job, chosen, by=by)
 
 
 def discard(job: Job) -> None:

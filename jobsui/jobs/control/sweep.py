@@ -12,11 +12,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from jobsui.jobs import leases, retention
-from jobsui.jobs.control import drafts
+from jobsui.jobs.control import approvals, drafts
 from jobsui.jobs.delivery import restore_guard
 from jobsui.jobs.enums import MOVING, OVER, FileState, JobState, ReadState
 from jobsui.jobs.errors import NotPossibleNow
 from jobsui.jobs.models import (
+    Approval,
     CorrectionUpload,
     File,
     Job,
@@ -46,6 +47,7 @@ def sweep() -> None:
     _delete_unused_drafts()
     _delete_incomplete_uploads()
     RecordWatch.objects.filter(job__state__in=OVER).delete()
+    approvals.void_changed()
 
 
 def _enqueue_files(leased: set[str]) -> None:
@@ -111,7 +113,9 @@ def _unused_drafts() -> QuerySet[Job]:
     since = _unused_since()
     old = Job.objects.drafts().filter(created_at__lt=since)
     recent_events = JobEvent.objects.filter(job=OuterRef("pk"), at__gte=since)
-    return old.exclude(Exists(recent_events)).exclude(checked_at__gte=since)
+    waiting = Approval.objects.open().filter(job=OuterRef("pk"))
+    unused = old.exclude(Exists(recent_events)).exclude(Exists(waiting))
+    return unused.exclude(checked_at__gte=since)
 
 
 def _delete_incomplete_uploads() -> None:

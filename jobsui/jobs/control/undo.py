@@ -15,6 +15,7 @@ from jobsui.jobs.enums import (
     ReadState,
 )
 from jobsui.jobs.errors import NotPossibleNow, NotPossibleYet, OutdatedRead
+from jobsui.jobs.ledger import lifecycle
 from jobsui.jobs.ledger.lifecycle import Actor
 from jobsui.jobs.live import reads
 from jobsui.jobs.live.row_ranges import RowRanges
@@ -91,7 +92,9 @@ def choose_fields(
 ) -> RecordRead:
     """Put back only these values of records that were changed, or all (None). The records of
     the draft are read again, and rows that were left out stay so. Raises NotPossibleNow."""
-    return _read_again(undo, by, lambda options: _with_choice(options, fields))
+    with transaction.atomic():
+        lifecycle.record_choice(undo, "fields", by=by)
+        return _read_again(undo, by, lambda options: _with_choice(options, fields))
 
 
 def _read_again(
@@ -103,6 +106,7 @@ def _read_again(
         if draft.state != JobState.READY:
             raise NotPossibleNow("This undo was already launched.")
         draft.options = changed(draft.options)
+        lifecycle.void_approval(draft, by=by, changed="records read")
         return _start(draft, by)
 
 

@@ -19,6 +19,7 @@ from jobsui.jobs.enums import (
     SENDABLE,
     UNLAUNCHED,
     UNSETTLED,
+    ApprovalState,
     BatchState,
     Component,
     EventKind,
@@ -26,7 +27,7 @@ from jobsui.jobs.enums import (
     LimitedBy,
 )
 from jobsui.jobs.ledger import settlement
-from jobsui.jobs.models import Attempt, Batch, Job, JobEvent
+from jobsui.jobs.models import Approval, Attempt, Batch, Job, JobEvent
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.sql import by_id
 
@@ -74,6 +75,10 @@ MOVES: Mapping[JobState, Collection[JobState]] = {
 draft. A completed job stays as it is."""
 
 AUDITED: Mapping[EventKind, Action] = {
+    EventKind.APPROVAL_REQUESTED: Action.APPROVAL_REQUESTED,
+    EventKind.APPROVAL_GIVEN: Action.JOB_APPROVED,
+    EventKind.APPROVAL_REJECTED: Action.JOB_REJECTED,
+    EventKind.APPROVAL_VOIDED: Action.APPROVAL_VOIDED,
     EventKind.LAUNCHED: Action.JOB_LAUNCHED,
     EventKind.PAUSE_REQUESTED: Action.JOB_PAUSED,
     EventKind.RESUMED: Action.JOB_RESUMED,
@@ -132,6 +137,9 @@ def move(
         if not Job.objects.change(job, expected=states, state=to, **fields):
             return False
         record(job, event, by=by, facts=facts)
+        if to in UNLAUNCHED:
+            changed = (facts or {}).get("changed", event.label.lower())
+            void_approval(job, by=by, changed=changed)
         if to in OVER:
             enqueue("index_job", job.pk)
     return True
@@ -166,6 +174,21 @@ def record(
             means=Component(component).label if component else "",
             after=facts,
         )
+
+
+def record_choice(job: Job, chosen: str, *, by: Actor) -> None:
+    """Somebody has chosen something else for a checked draft. `chosen`: what, as a noun. Voids
+    its approval."""
+    record(job, EventKind.CHOSEN, by=by, facts={"chosen": chosen})
+    void_approval(job, by=by, changed=chosen)
+
+
+def void_approval(job: Job, *, by: Actor, changed: str) -> None:
+    """An approval of a draft, given or asked for, is not for what it is now. `changed`: what
+    changed, as a noun."""
+    if Approval.objects.filter(job=job).open().update(state=ApprovalState.VOID):
+        facts = {"changed": changed}
+        record(job, EventKind.APPROVAL_VOIDED, by=by, facts=facts)
 
 
 def subject_of(job: Job) -> Subject:

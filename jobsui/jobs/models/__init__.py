@@ -1,9 +1,10 @@
-"""The tables of files, jobs, their mappings, corrections, overlaps, batches, attempts,
-causes and rows."""
+"""The tables of files, jobs, their mappings, corrections, approvals, overlaps, batches,
+attempts, causes and rows."""
 
 from jobsui.jobs.models.account_facts import AccountFacts
 from jobsui.jobs.models.account_listing import AccountListing
 from jobsui.jobs.models.api_warning import ApiWarning
+from jobsui.jobs.models.approval import Approval, ApprovalRules
 from jobsui.jobs.models.batch import Attempt, Batch, BatchBlob, BatchImages
 from jobsui.jobs.models.column_facts import ColumnFacts
 from jobsui.jobs.models.correction import Correction
@@ -32,6 +33,8 @@ __all__ = [
     "AccountListing",
     "AccountWait",
     "ApiWarning",
+    "Approval",
+    "ApprovalRules",
     "Attempt",
     "Batch",
     "BatchBlob",

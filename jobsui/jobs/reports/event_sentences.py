@@ -77,7 +77,14 @@ def sentence(event: JobEvent) -> str:
         case EventKind.HELD:
             return "Approval needed: the first batch has finished."
         case EventKind.APPROVED:
-            return f"Approved: {counted(facts['rows'], 'row')} to send."
+            rows = counted(facts["rows"], "row")
+            return f"First batch approved: {rows} to send."
+        case EventKind.APPROVAL_GIVEN | EventKind.APPROVAL_REJECTED:
+            return f"{kind.label}. {facts['comment']}".rstrip()
+        case EventKind.APPROVAL_VOIDED:
+            return f"The approval is void. Changed: {facts['changed']}."
+        case EventKind.CHOSEN:
+            return f"Choice changed: {facts['chosen']}."
         case EventKind.CANCELLED if not facts["rows"]:
             return "Cancelled. Every row had already been sent."
         case EventKind.CANCELLED:

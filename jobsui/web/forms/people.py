@@ -29,8 +29,8 @@ class PersonForm(DressedForm):
         initial=Role.OPERATOR,
         help_text=(
             "Viewers see jobs and results. Operators also upload files, run jobs, and see "
-            "requests as they were sent. Administrators also manage connections, their "
-            "secrets, and people."
+            "requests as they were sent. Approvers also approve jobs of others. "
+            "Administrators also manage connections, their secrets, and people."
         ),
     )
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from jobsui.connections.models import CustomObject
+from jobsui.jobs.control.approvals import MAX_TEXT
 from jobsui.jobs.enums import Action
 from jobsui.jobs.mapping.options import RefuseChanged
 from jobsui.jobs.models import File
@@ -146,6 +147,14 @@ class LaunchForm(RunSettingsForm):
         widget=forms.RadioSelect,
     )
     confirm = forms.CharField(required=False)
+    # If the job needs approval.
+    note = forms.CharField(
+        label="Note for the approver",
+        required=False,
+        max_length=MAX_TEXT,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    launches_itself = forms.BooleanField(label="Launch when approved", required=False)
 
     def __init__(
         self,

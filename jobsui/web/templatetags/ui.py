@@ -94,6 +94,7 @@ NAVIGATION = (
     ("connections:list", "plug-connected", "Connections"),
     ("tokens:list", "key", "API tokens"),
 )
+APPROVALS = ("approvals", "circle-check", "Approvals")
 ADMINISTRATION = (
     ("people:list", "users", "People"),
     ("audit:list", "shield-lock", "Audit log"),
@@ -128,6 +129,8 @@ def navigation(context: Context) -> dict[str, list[NavigationLink]]:
     entries = [*NAVIGATION]
     if not policy.allows_somewhere(request.user, Act.RUN):
         entries.remove(NEW_JOB)
+    if policy.allows_somewhere(request.user, Act.APPROVE):
+        entries.append(APPROVALS)
     if policy.is_administrator(request.user):
         entries += ADMINISTRATION
     addresses = {view: reverse(view) for view, _, _ in entries}

@@ -32,7 +32,9 @@ def check(request: HtmxRequest, job: Job) -> HttpResponse:
         return redirect(_last_step(job), job.code)
     if request.method == "POST":
         try:
-            drafts.set_invalid_rows(job, request.POST.get("invalid", "stop"))
+            drafts.set_invalid_rows(
+                job, request.POST.get("invalid", "stop"), by=request.user
+            )
         except NotPossibleNow as refusal:
             messages.error(request, str(refusal))
             return redirect("jobs:check", job.code)
@@ -77,7 +79,7 @@ def cancel_check(request: HtmxRequest, job: Job) -> HttpResponse:
 def warned_rows(request: HtmxRequest, job: Job) -> HttpResponse:
     """Send the rows that Zendesk may refuse, or leave them out."""
     try:
-        drafts.set_warned_rows(job, request.POST.get("warnings", ""))
+        drafts.set_warned_rows(job, request.POST.get("warnings", ""), by=request.user)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
     return redirect("jobs:check", job.code)

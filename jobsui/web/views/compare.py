@@ -75,7 +75,7 @@ def start(request: HtmxRequest, job: Job) -> HttpResponse:
         if wants_match:
             match = account_match.of(job) or Match()
         if match != account_match.of(job):
-            account_match.choose(job, match)
+            account_match.choose(job, match, by=request.user)
         comparisons.start(job, by=request.user)
 
     return _act(request, job, act)
@@ -87,7 +87,11 @@ def choose_match(request: HtmxRequest, job: Job) -> HttpResponse:
     """Choose what is done with each kind of difference."""
     form = MatchForm(request.POST)
     if form.is_valid():
-        return _act(request, job, lambda: account_match.choose(job, form.match()))
+        return _act(
+            request,
+            job,
+            lambda: account_match.choose(job, form.match(), by=request.user),
+        )
     if job.state != JobState.READY or comparisons.finished(job) is None:
         return redirect("jobs:compare", job.code)
     page = _page(request, job) | {"match_form": form}
@@ -103,7 +107,7 @@ def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
     if read is None:
         return http.go(request, "jobs:compare", job.code)
     try:
-        row_choices.save(request.POST, read)
+        row_choices.save(request.POST, read, by=request.user)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
         return http.go(request, "jobs:compare", job.code)
@@ -115,9 +119,9 @@ def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
 
 @post_only
 @on_draft
-def skip(_request: HtmxRequest, job: Job) -> HttpResponse:
+def skip(request: HtmxRequest, job: Job) -> HttpResponse:
     """Send all rows, whatever a comparison found."""
-    comparisons.skip(job)
+    comparisons.skip(job, by=request.user)
     return redirect("jobs:review", job.code)
 
 

@@ -3,18 +3,20 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from jobsui.access import lookup, people
-from jobsui.jobs.models import Job
+from jobsui.jobs.models import Approval, Job
 from jobsui.web import first_run as first
 from jobsui.web import job_table
 from jobsui.web.forms.people import FirstRunForm
 from jobsui.web.http import HtmxRequest
 
 MAX_ATTENTION = 10
+MAX_APPROVALS = 10
 MAX_RUNNING = 10
 MAX_RECENT = 8
 RUNNING_INTERVAL = 3
@@ -25,7 +27,7 @@ IDLE_INTERVAL = 30
 @require_safe
 def home(request: HtmxRequest) -> HttpResponse:
     jobs = lookup.overview(request.user)
-    context = _live(jobs)
+    context = _live(jobs, _approvals(request.user))
     if all(job.is_draft for job in jobs):
         context |= {
             "has_connection": lookup.connections(request.user).exists(),
@@ -39,9 +41,10 @@ def home(request: HtmxRequest) -> HttpResponse:
 def live(request: HtmxRequest) -> HttpResponse:
     """The live section: 204 when nothing is new."""
     jobs = lookup.overview(request.user)
-    if request.GET.get("v") == _version(jobs):
+    asked = _approvals(request.user)
+    if request.GET.get("v") == _version(jobs, asked):
         return HttpResponse(status=204)
-    return render(request, "home/live.html", _live(jobs))
+    return render(request, "home/live.html", _live(jobs, asked))
 
 
 @login_not_required
@@ -62,13 +65,18 @@ def first_run(request: HttpRequest) -> HttpResponse:
     return render(request, "first_run.html", {"form": form})
 
 
-def _live(jobs: list[Job]) -> dict[str, Any]:
+def _approvals(user: User) -> list[Approval]:
+    return list(lookup.approvals(user)[:MAX_APPROVALS])
+
+
+def _live(jobs: list[Job], asked: list[Approval]) -> dict[str, Any]:
     attention = [job for job in jobs if job.state in lookup.ATTENTION]
     running = [job for job in jobs if job.is_moving]
     drafts = [job for job in jobs if job.is_draft]
     recent = [job for job in jobs if job.is_over]
     tables = (
         job_table.attention(attention[:MAX_ATTENTION]),
+        job_table.approvals(asked),
         job_table.running(running[:MAX_RUNNING]),
         job_table.drafts(drafts),
         job_table.recent(recent[:MAX_RECENT]),
@@ -76,11 +84,12 @@ def _live(jobs: list[Job]) -> dict[str, Any]:
     return {
         "tables": [table for table in tables if table.lines],
         "interval": RUNNING_INTERVAL if running else IDLE_INTERVAL,
-        "version": _version(jobs),
+        "version": _version(jobs, asked),
     }
 
 
-def _version(jobs: list[Job]) -> str:
+def _version(jobs: list[Job], asked: list[Approval]) -> str:
     """Changes when there is something new to show."""
     shown = [(job.pk, job.version, job.current_limit, job.file.rows) for job in jobs]
-    return str(zlib.crc32(repr(shown).encode()))
+    waiting = [approval.pk for approval in asked]
+    return str(zlib.crc32(repr((shown, waiting)).encode()))

@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from jobsui.access import lookup
+from jobsui.access import lookup, policy
 from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
 from jobsui.connections import test_request
@@ -13,6 +13,11 @@ from jobsui.connections.models import CustomObject
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.objects import TestRequestForm
 from jobsui.web.http import HtmxRequest, calls_zendesk, limited
+
+NEEDS_APPROVER = (
+    "Jobs of this connection need approval, so only approvers may send a test request that "
+    "changes something. Nothing was sent."
+)
 
 
 @require_safe
@@ -41,10 +46,16 @@ def send(request: HtmxRequest, pk: int) -> HttpResponse:
     method = form.cleaned_data["method"]
     path = form.cleaned_data["path"]
     body = form.cleaned_data["body"]
-    if test_request.is_write(method) and not form.cleaned_data["confirm"]:
+    is_write = test_request.is_write(method)
+    connection = custom_object.connection
+    act = policy.act_of_request(connection, writes=is_write)
+    if not policy.allows(request.user, act, connection.pk):
+        form.add_error(None, NEEDS_APPROVER)
+        return _page(request, custom_object, form)
+    if is_write and not form.cleaned_data["confirm"]:
         return _page(request, custom_object, form, asks=True)
     try:
-        answered = test_request.send(custom_object.connection, method, path, body)
+        answered = test_request.send(connection, method, path, body)
     except ConnectionsError as error:
         form.add_error(None, str(error))
         return _page(request, custom_object, form)

@@ -8,14 +8,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from jobsui.access.limits import Limited
-from jobsui.jobs.control import actions, comparisons, drafts
+from jobsui.jobs.control import actions, automation, comparisons, drafts
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.errors import ChangedSinceCheck, NotPossibleNow
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import job_details, shared_records
 from jobsui.jobs.reports.job_details import Preview
-from jobsui.web import comparison_page, http, wizard_texts
+from jobsui.web import approval_card, comparison_page, http, wizard_texts
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.wizard import FileForm, LaunchForm
 from jobsui.web.http import HtmxRequest
@@ -29,7 +29,7 @@ def review(request: HtmxRequest, job: Job) -> HttpResponse:
     if job.state != JobState.READY:
         return redirect("jobs:check", job.code)
     preview = _preview(job)
-    page = _page(job, _launch_form(job, preview), preview)
+    page = _page(request, job, _launch_form(job, preview), preview)
     return render(request, "wizard/review.html", page)
 
 
@@ -43,7 +43,7 @@ def progress(request: HtmxRequest, job: Job) -> HttpResponse:
     if _is_being_compared(job):
         return HttpResponse(status=204)
     preview = _preview(job)
-    page = _page(job, _launch_form(job, preview), preview)
+    page = _page(request, job, _launch_form(job, preview), preview)
     return render(request, "wizard/review.html#review", page)
 
 
@@ -51,11 +51,12 @@ def progress(request: HtmxRequest, job: Job) -> HttpResponse:
 @http.limited(Limited.LAUNCH)
 @on_draft
 def launch(request: HtmxRequest, job: Job) -> HttpResponse:
-    """Launch the job. A second click finds it launched and lands on its page."""
+    """Launch the job, or ask for its approval. A second click finds it launched and lands on
+    its page."""
     preview = _preview(job)
     form = _launch_form(job, preview, request.POST)
     if not form.is_valid():
-        page = _page(job, form, preview)
+        page = _page(request, job, form, preview)
         return render(request, "wizard/review.html", page)
     is_match = not Action(job.action).deletes
     hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
@@ -65,13 +66,16 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
                 job,
                 keep_undo=form.cleaned_data.get("keep_undo", False),
                 refuse_changed=form.cleaned_data.get("refuse_changed") or "off",
+                by=request.user,
             )
-        actions.launch(
+        automation.launch_or_ask(
             job,
             by=request.user,
             hold_after_first_batch=hold_after_first_batch,
             run_settings=form.run_settings(),
             confirmed_deletions=preview.deletes if is_match else None,
+            note=form.cleaned_data["note"],
+            launches_itself=form.cleaned_data["launches_itself"],
         )
     except ChangedSinceCheck as refusal:
         messages.error(request, str(refusal))
@@ -79,7 +83,7 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:review", job.code)
-    return redirect("jobs:detail", job.code)
+    return redirect("jobs:review" if job.is_draft else "jobs:detail", job.code)
 
 
 def _launch_form(
@@ -109,7 +113,9 @@ def _is_being_compared(job: Job) -> bool:
     return read is not None and read.is_open
 
 
-def _page(job: Job, form: LaunchForm, preview: Preview) -> dict[str, Any]:
+def _page(
+    request: HtmxRequest, job: Job, form: LaunchForm, preview: Preview
+) -> dict[str, Any]:
     is_being_compared = _is_being_compared(job)
     latest = comparisons.latest(job)
     is_current = latest is not None and comparisons.is_current(latest, job)
@@ -143,6 +149,7 @@ def _page(job: Job, form: LaunchForm, preview: Preview) -> dict[str, Any]:
         "not_launchable": not_launchable,
         "deletes": preview.deletes > 0,
         "launch_button": wizard_texts.launch_button(job, preview),
+        "approval": approval_card.of(job, request.user),
         "valid": preview.sent,
         "file_form": FileForm(),
     }

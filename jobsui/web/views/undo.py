@@ -12,13 +12,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from jobsui.access import lookup
 from jobsui.access.limits import Limited
 from jobsui.access.policy import Act
-from jobsui.jobs.control import actions, undo
+from jobsui.jobs.control import automation, undo
 from jobsui.jobs.enums import ParentRows, ReadState
 from jobsui.jobs.errors import JobsError, NotPossibleNow
 from jobsui.jobs.live import undo_rows
 from jobsui.jobs.models import Job
 from jobsui.jobs.reports import undone_rows
-from jobsui.web import http, record_reads, row_choices, undo_page
+from jobsui.web import approval_card, http, record_reads, row_choices, undo_page
 from jobsui.web.addresses import post_only
 from jobsui.web.forms.wizard import LaunchForm
 from jobsui.web.http import HtmxRequest
@@ -109,7 +109,7 @@ def choose_rows(request: HtmxRequest, job: Job) -> HttpResponse:
     if read is None or read.state != ReadState.DONE:
         return http.go(request, "jobs:undo_plan", job.code)
     try:
-        row_choices.save(request.POST, read)
+        row_choices.save(request.POST, read, by=request.user)
     except NotPossibleNow as refusal:
         messages.error(request, str(refusal))
         return http.go(request, "jobs:undo_plan", job.code)
@@ -130,16 +130,18 @@ def launch(request: HtmxRequest, job: Job) -> HttpResponse:
         return render(request, "jobs/undo_plan.html", page)
     hold_after_first_batch = form.cleaned_data["start"] == "hold_after_first_batch"
     try:
-        actions.launch(
+        automation.launch_or_ask(
             job,
             by=request.user,
             hold_after_first_batch=hold_after_first_batch,
             run_settings=form.run_settings(),
+            note=form.cleaned_data["note"],
+            launches_itself=form.cleaned_data["launches_itself"],
         )
     except JobsError as refusal:
         messages.error(request, str(refusal))
         return redirect("jobs:undo_plan", job.code)
-    return redirect("jobs:detail", job.code)
+    return redirect("jobs:undo_plan" if job.is_draft else "jobs:detail", job.code)
 
 
 def _require_undo(job: Job) -> None:
@@ -166,6 +168,7 @@ def _page(request: HtmxRequest, job: Job) -> dict[str, Any]:
         "sentence": sentence,
         "announcement": f"{sentence}.",
         "obstacle": undo.obstacle(job),
+        "approval": approval_card.of(job, request.user),
         "age": record_reads.age_seconds(read),
         "form": _launch_form(job),
         "deletes": found["undo"].rows.deletes,

@@ -81,7 +81,7 @@ def test_compared_rows_are_listed(account: Harness, program: Programs) -> None:
     call(runner, "POST", job, "/compare")
     account.task_queue.run_all()
     comparison = RecordRead.objects.get(job=job)
-    comparisons.leave_out(comparison, [3], is_left_out=True)
+    comparisons.leave_out(comparison, [3], is_left_out=True, by=None)
 
     listed = pages(runner, f"/jobs/{job.code}/comparison/rows?limit=2")
 

@@ -65,6 +65,7 @@ def test_job_from_a_file_is_launched_and_returned(
         "started_at": data["started_at"],
         "finished_at": data["finished_at"],
         "error": None,
+        "approval": None,
         "counts": {"rows": 250, "created": 250}
         | dict.fromkeys(
             [
@@ -720,7 +721,7 @@ def test_list_takes_the_same_queries_for_any_length(
 
     # The token, the jobs, their batches in flight, the jobs that they wait for, warnings
     # of Zendesk and of checks.
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         response = reader.call("GET", "/jobs?state=queued")
 
     assert len(response.json()["items"]) == jobs

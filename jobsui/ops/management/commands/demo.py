@@ -24,6 +24,7 @@ from jobsui.ops.sample import sample_csv
 CONNECTION_NAME = "Sandbox"
 USERS = {
     "admin": Role.ADMINISTRATOR,
+    "approver": Role.APPROVER,
     "operator": Role.OPERATOR,
     "viewer": Role.VIEWER,
 }
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         auto_map(job, by=operator, chosen={"Asset no": "external_id"})
         checker.start(job, by=operator)
         _wait_until(lambda: _reload(job).state != JobState.CHECKING)
-        drafts.set_invalid_rows(job, "skip")
+        drafts.set_invalid_rows(job, "skip", by=None)
         actions.launch(job, by=operator)
         return job
 

@@ -5,7 +5,7 @@ from django.core.management.base import CommandParser
 
 from jobsui.api.v1.job_out import page_path
 from jobsui.jobs import queueing
-from jobsui.jobs.control import account_match, actions, drafts
+from jobsui.jobs.control import account_match, automation, drafts
 from jobsui.jobs.enums import Weight
 from jobsui.jobs.models import Cause, Job, RecordRead
 from jobsui.jobs.reports import job_details
@@ -84,8 +84,12 @@ class Command(TerminalCommand):
                 "The queue is not available. "
                 "The job starts when Jobs UI runs: manage.py up"
             )
+        if job.is_draft:
+            self.log(f"Another person has to approve this job. Page: {page_path(job)}")
         if options["wait"]:
-            self.log(f"Launched {output.short_code(job)}. Job page: {page_path(job)}")
+            verb = "Waiting for" if job.is_draft else "Launched"
+            code = output.short_code(job)
+            self.log(f"{verb} {code}. Job page: {page_path(job)}")
             return wait.wait(self, job, as_json=options["json"])
         if options["json"]:
             self.write_json(output.as_json(job))
@@ -106,17 +110,18 @@ class Command(TerminalCommand):
         ) as draft:
             self._write_problems(draft, as_json=options["json"])
             _require_launchable(draft, options)
-            drafts.set_warned_rows(draft, options["warnings"])
+            drafts.set_warned_rows(draft, options["warnings"], by=user)
             drafts.set_reads(
                 draft,
                 keep_undo=options["keep_undo"],
                 refuse_changed=options["refuse_changed"],
+                by=user,
             )
             if wanted.match:
-                account_match.choose(draft, wanted.match)
+                account_match.choose(draft, wanted.match, by=user)
             deletions = self._compare(draft, options) if wanted.compare else 0
             weight = Weight[options["priority"].upper()]
-            actions.launch(
+            automation.launch_or_ask(
                 draft,
                 by=user,
                 hold_after_first_batch=options["hold_after_first_batch"],
