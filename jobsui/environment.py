@@ -26,6 +26,16 @@ def env_bool(name: str, *, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be on or off, but it is {text!r}.")
 
 
+def env_choice(name: str, choices: tuple[str, ...]) -> str:
+    """One of the choices; "" if it is not set."""
+    text = env_text(name).lower()
+    if text and text not in choices:
+        raise ImproperlyConfigured(
+            f"{name} must be one of {', '.join(choices)}, but it is {text!r}."
+        )
+    return text
+
+
 def env_int(name: str, *, default: int, minimum: int = 1) -> int:
     text = env_text(name)
     if not text:

@@ -14,6 +14,7 @@ from jobsui.environment import (
     close_to_others,
     database_from_url,
     env_bool,
+    env_choice,
     env_int,
     env_list,
     env_text,
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
     "jobsui.audit",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "django_htmx",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -77,7 +79,7 @@ MIDDLEWARE = [
     # Before the CSRF check, which reads the body: this refuses uploads from people who
     # are not signed in, and bodies that are too large.
     "jobsui.web.middleware.SignInRequired",
-    "jobsui.web.middleware.OwnPasswordRequired",
+    "jobsui.web.middleware.SetupRequired",
     "jobsui.web.middleware.BodyLimit",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -221,6 +223,21 @@ ACCOUNT_FORMS = {"change_password": "jobsui.web.forms.password.ChangePasswordFor
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+MFA_ADAPTER = "jobsui.web.second_factor.FactorAdapter"
+MFA_FORMS = {
+    "activate_totp": "jobsui.web.forms.second_factor.ActivateForm",
+    "authenticate": "jobsui.web.forms.second_factor.AuthenticateForm",
+    "reauthenticate": "jobsui.web.forms.second_factor.ReauthenticateForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# The clock of a phone may be half a minute off.
+MFA_TOTP_TOLERANCE = 1
+# Of the people who need a second factor, the least role; "": none.
+REQUIRE_SECOND_FACTOR = env_choice(
+    "JOBSUI_REQUIRE_SECOND_FACTOR",
+    ("viewer", "operator", "approver", "administrator"),
+)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 

@@ -108,6 +108,13 @@ def is_administrator(person: User) -> bool:
     return person.is_superuser
 
 
+def has_role(person: User, role: Role) -> bool:
+    """Whether a person has at least this role, for any connection."""
+    return is_administrator(person) or any(
+        each.includes(role) for each in _roles(person).values()
+    )
+
+
 def allows_everywhere(who: Principal, act: Act) -> bool:
     """Whether somebody may do it with connections that are added later, too."""
     if isinstance(who, ApiToken):

@@ -1,5 +1,6 @@
 """Creates the encryption key of a new installation."""
 
+from allauth.mfa.models import Authenticator
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -20,7 +21,9 @@ def create(sender: AppConfig, using: str, **_signal: object) -> None:  # noqa: A
     is_stored = Q()
     for name in Connection.SECRETS:
         is_stored |= Q(**{f"sealed_{name}__gt": ""})
-    if Connection.objects.using(using).filter(is_stored).exists():
+    connections = Connection.objects.using(using).filter(is_stored)
+    factors = Authenticator.objects.using(using).exclude(type="webauthn")
+    if connections.exists() or factors.exists():
         raise CommandError(
             "The encryption key of the stored secrets is missing. Set "
             "JOBSUI_ENCRYPTION_KEYS, or restore the file "

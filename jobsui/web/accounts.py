@@ -3,8 +3,9 @@ from typing import Any
 from allauth.account import views
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib import messages
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -55,6 +56,14 @@ class AccountAdapter(DefaultAccountAdapter):
             return reverse("home")
         url: str = super().get_password_change_redirect_url(request)
         return url
+
+    def get_reauthentication_methods(
+        self, user: AbstractBaseUser | AnonymousUser
+    ) -> list[dict[str, Any]]:
+        """Where there is a second factor, the password does not do."""
+        methods: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        others = [each for each in methods if each["id"] != "reauthenticate"]
+        return others or methods
 
     def is_open_for_signup(self, _request: HttpRequest) -> bool:
         return False

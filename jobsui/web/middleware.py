@@ -6,13 +6,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
 from jobsui import waits
-from jobsui.access import limits
+from jobsui.access import factors, limits
 from jobsui.access.client_address import client_address
 from jobsui.access.limits import Limited, LimitReached
 from jobsui.audit import origin
@@ -66,12 +67,19 @@ class SignInRequired(LoginRequiredMiddleware):
         return f"{reverse('account_login')}?{query.urlencode(safe='/')}"
 
 
-class OwnPasswordRequired:
-    """A temporary password opens only the page that changes it. Must come behind
-    SignInRequired."""
+class SetupRequired:
+    """A temporary password opens only the page that changes it, and who needs a second factor
+    gets only the pages that add one. Must come behind SignInRequired."""
 
-    # Of addresses.
-    ALLOWED = ("account_change_password", "account_logout")
+    # Names of addresses.
+    CHANGE_PASSWORD = ("account_change_password", "account_logout")
+    ADD_FACTOR = (
+        "mfa_index",
+        "mfa_activate_totp",
+        "mfa_add_webauthn",
+        "account_reauthenticate",
+        "account_logout",
+    )
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -87,15 +95,22 @@ class OwnPasswordRequired:
         _kwargs: Any,
     ) -> HttpResponse | None:
         is_public = not getattr(view, "login_required", True)
-        if is_public or not request.session.get(MUST_CHANGE_PASSWORD):
-            return None
+        allowed = () if is_public else self._allowed(request)
         match = request.resolver_match
-        if match is not None and match.url_name in self.ALLOWED:
+        if not allowed or (match is not None and match.url_name in allowed):
             return None
-        page = reverse("account_change_password")
+        page = reverse(allowed[0])
         if request.headers.get("HX-Request"):
             return HttpResponse(headers={"HX-Redirect": page})
         return redirect(page)
+
+    def _allowed(self, request: HttpRequest) -> tuple[str, ...]:
+        """() for all pages; otherwise the first one is what is due."""
+        if request.session.get(MUST_CHANGE_PASSWORD):
+            return self.CHANGE_PASSWORD
+        if isinstance(request.user, User) and factors.is_missing(request.user):
+            return self.ADD_FACTOR
+        return ()
 
 
 class BodyLimit:

@@ -1,4 +1,5 @@
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
 
 from jobsui.web import accounts
 from jobsui.web.views import (
@@ -76,6 +77,7 @@ people_urls = [
     path("<int:pk>/", people.edit, name="edit"),
     path("<int:pk>/password/", people.new_password, name="new_password"),
     path("<int:pk>/sessions/", people.session_list, name="sessions"),
+    path("<int:pk>/second-factor/", people.remove_factors, name="remove_factors"),
     path("<int:pk>/deactivate/", people.deactivate, name="deactivate"),
     path("<int:pk>/reactivate/", people.reactivate, name="reactivate"),
 ]
@@ -167,14 +169,15 @@ job_urls: list[URLPattern | URLResolver] = [
     path("<uuid:code>/record/", records.of_job, name="record"),
 ]
 
-# Allauth's own come last, so that second factors and single sign-on need only be
-# switched on.
+# Allauth's own come last.
 account_urls: list[URLPattern | URLResolver] = [
     path("login/", accounts.log_in),
     re_path(
-        r"^(?:signup|email|confirm-email|password/(?:set|reset)|login/code)/",
+        r"^(?:signup|email|confirm-email|password/(?:set|reset)|login/code"
+        r"|2fa/recovery-codes/download|2fa/webauthn/keys/\d+/edit)/",
         accounts.closed,
     ),
+    path("2fa/webauthn/", RedirectView.as_view(pattern_name="mfa_index")),
     path("", include("allauth.urls")),
 ]
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import resolve
 
 from jobsui.access import roles
-from jobsui.access.models import LimitUse, Role
+from jobsui.access.models import LimitUse, Role, Session
 from jobsui.web.addresses import page_of
 from tests.factories import make_connection, make_user
 from tests.web.conftest import signed_in
@@ -43,10 +43,21 @@ MATRIX = {
     "live/": SEEN,
     "first-run/": Row(404, 404, EVERYBODY),
     "accounts/login/": Row(200, 200, EVERYBODY),
+    "accounts/2fa/webauthn/": Row(302, 302, VIEWERS),
     "accounts/logout/": Row(200, 302, EVERYBODY),
     "accounts/inactive/": Row(200, 405, EVERYBODY),
     "accounts/reauthenticate/": Row(200, 200, VIEWERS),
     "accounts/password/change/": Row(200, 200, VIEWERS),
+    "accounts/2fa/": SEEN,
+    "accounts/2fa/authenticate/": Row(302, 302, EVERYBODY),
+    "accounts/2fa/reauthenticate/": Row(302, 302, VIEWERS),
+    "accounts/2fa/totp/activate/": Row(200, 200, VIEWERS),
+    "accounts/2fa/totp/deactivate/": Row(404, 404, VIEWERS),
+    "accounts/2fa/recovery-codes/": Row(404, 405, VIEWERS),
+    "accounts/2fa/recovery-codes/generate/": Row(200, 200, VIEWERS),
+    "accounts/2fa/webauthn/add/": Row(200, 200, VIEWERS),
+    "accounts/2fa/webauthn/reauthenticate/": Row(302, 302, VIEWERS),
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/": Row(404, 404, VIEWERS),
     "connections/": SEEN,
     "connections/add/": Row(200, 200, ADMINISTRATORS),
     "connections/credentials/": Row(200, 405, MANAGERS),
@@ -78,6 +89,7 @@ MATRIX = {
     "people/<int:pk>/": Row(200, 200, ADMINISTRATORS),
     "people/<int:pk>/password/": Row(200, 200, ADMINISTRATORS),
     "people/<int:pk>/sessions/": Row(200, 302, ADMINISTRATORS),
+    "people/<int:pk>/second-factor/": Row(200, 302, ADMINISTRATORS),
     "people/<int:pk>/deactivate/": Row(200, 302, ADMINISTRATORS),
     "people/<int:pk>/reactivate/": Row(405, 302, ADMINISTRATORS),
     "me/": SEEN,
@@ -170,7 +182,8 @@ CLOSED = (
     "accounts/password/reset/key/done/",
     "accounts/login/code/confirm/",
     "accounts/3rdparty/",
-    "accounts/2fa/",
+    "accounts/2fa/recovery-codes/download/",
+    "accounts/2fa/webauthn/keys/1/edit/",
     "accounts/sessions/",
 )
 """Other pages of allauth, which Jobs UI does not have."""
@@ -182,7 +195,10 @@ MAY = {
 }
 OURS = [route for route, row in MATRIX.items() if row.who != EVERYBODY]
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-WALL = "accounts/^(?:signup|email|confirm-email|password/(?:set|reset)|login/code)/"
+WALL = (
+    "accounts/^(?:signup|email|confirm-email|password/(?:set|reset)|login/code"
+    r"|2fa/recovery-codes/download|2fa/webauthn/keys/\d+/edit)/"
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -193,13 +209,14 @@ def things(db: None) -> Things:  # noqa: ARG001
 
 
 def everything() -> dict[str, list[Any]]:
-    """All that the database holds, but how much of the limits is used, and the audit log: it
-    also tells who has looked at what was sent."""
+    """All that the database holds, but how much of the limits is used, the sessions, which
+    keep what a page has offered, and the audit log: it also tells who has looked at what was
+    sent."""
     return {
         model._meta.label: list(model._default_manager.order_by("pk").values_list())
         for model in apps.get_models()
         if model._meta.managed
-        and model is not LimitUse
+        and model not in (LimitUse, Session)
         and model._meta.app_label != "audit"
     }
 
@@ -266,7 +283,17 @@ def test_every_route_has_a_row() -> None:
     assert [route for route in routes() if route not in closed] == list(MATRIX)
     assert closed[0] == WALL
     assert all(
-        any(name in route for name in ("signup", "email", "password/", "login/code"))
+        any(
+            name in route
+            for name in (
+                "signup",
+                "email",
+                "password/",
+                "login/code",
+                "codes/download",
+                "/edit",
+            )
+        )
         for route in closed
     )
 

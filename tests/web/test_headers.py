@@ -144,7 +144,7 @@ def test_no_page_has_script_or_style_in_it(administrator: Client) -> None:
         "style=",
         "<script>",
         "onclick=",
-        "onload=",
+        " onload=",
         "javascript:",
         "hx-on",
         "hx-vals",

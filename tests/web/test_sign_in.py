@@ -58,7 +58,7 @@ def test_wrong_sign_in_begins_no_session(
     assert Session.objects.count() == 0
 
 
-FORMS = [route for route in OURS if MATRIX[route].post != 405]
+FORMS = [route for route in OURS if MATRIX[route].post not in (404, 405)]
 
 
 @pytest.mark.parametrize("route", FORMS)

@@ -4,7 +4,7 @@ from django import template
 from django.contrib.auth.models import User
 from django.template import Context
 
-from jobsui.access import policy
+from jobsui.access import factors, policy
 from jobsui.access.models import ApiToken, Scope
 from jobsui.access.policy import Act
 from jobsui.web import browsers
@@ -24,6 +24,11 @@ def allows(context: Context, act: str, connection_id: int | None = None) -> bool
 @register.filter
 def is_administrator(person: User) -> bool:
     return policy.is_administrator(person)
+
+
+@register.filter
+def needs_factor(person: User) -> bool:
+    return factors.is_required(person)
 
 
 @register.filter

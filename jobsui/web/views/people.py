@@ -1,3 +1,4 @@
+from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpResponse
@@ -5,7 +6,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from jobsui.access import lookup, people, sessions, tokens
+from jobsui.access import factors, lookup, people, sessions, tokens
 from jobsui.jobs.enums import MOVING
 from jobsui.text import counted
 from jobsui.web import confirmation
@@ -19,7 +20,8 @@ from jobsui.web.sessions import end_chosen
 @require_safe
 @admin_required
 def people_list(request: HtmxRequest) -> HttpResponse:
-    known = lookup.people(request.user).prefetch_related("role_assignments")
+    known = factors.with_factor(lookup.people(request.user))
+    known = known.prefetch_related("role_assignments")
     return render(request, "people/list.html", {"people": known})
 
 
@@ -53,12 +55,18 @@ def edit(request: HtmxRequest, pk: int) -> HttpResponse:
         people.change(person, form.cleaned_data["username"], form.roles)
         messages.success(request, f"{person} saved.")
         return redirect("people:list")
-    page = {"form": form, "person": person, "title": title}
+    page = {
+        "form": form,
+        "person": person,
+        "title": title,
+        "has_factor": factors.has_one(person),
+    }
     return render(request, "people/form.html", page)
 
 
 @require_http_methods(["GET", "POST"])
 @admin_required
+@reauthentication_required
 def new_password(request: HtmxRequest, pk: int) -> HttpResponse:
     person = lookup.person(request.user, pk)
     if request.method == "GET":
@@ -97,6 +105,18 @@ def session_list(request: HtmxRequest, pk: int) -> HttpResponse:
     return render(request, "people/sessions.html", page)
 
 
+@require_http_methods(["GET", "POST"])
+@admin_required
+@reauthentication_required
+def remove_factors(request: HtmxRequest, pk: int) -> HttpResponse:
+    person = lookup.person(request.user, pk)
+    if request.method == "GET":
+        return confirmation.ask(request, _factor_question(person))
+    factors.remove_all(person, revoke_tokens="revoke_tokens" in request.POST)
+    messages.success(request, f"Second factors of {person} removed.")
+    return redirect("people:list")
+
+
 @post_only
 @admin_required
 def reactivate(request: HtmxRequest, pk: int) -> HttpResponse:
@@ -123,6 +143,24 @@ def _password_question(person: User) -> Confirmation:
         button="Create new password",
         icon="key",
         keep="Keep the password",
+        tokens=tokens.active(person).count(),
+        subject=person.get_username(),
+        back=reverse("people:edit", args=[person.pk]),
+    )
+
+
+def _factor_question(person: User) -> Confirmation:
+    return Confirmation(
+        question=f"Remove the second factors of {person}?",
+        effects=(
+            f"Authenticator app, passkeys and recovery codes of {person} stop working.",
+            f"{person} is signed out immediately, on every device, and signs in with the "
+            "password alone.",
+            "Make sure that it is really them who ask for it.",
+        ),
+        button="Remove second factors",
+        icon="trash",
+        keep="Keep them",
         tokens=tokens.active(person).count(),
         subject=person.get_username(),
         back=reverse("people:edit", args=[person.pk]),

@@ -1,7 +1,9 @@
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.core.management.base import BaseCommand, CommandError
 
+from jobsui.access import factors
 from jobsui.connections import credentials
 from jobsui.connections.encryption import SecretUnreadable
 from jobsui.connections.errors import ZendeskError
@@ -24,6 +26,11 @@ class Command(BaseCommand):
                 count += credentials.reseal(connection)
             except (SecretUnreadable, ZendeskError) as error:
                 unreadable.append(f"{connection}: {error}")
+        for factor in Authenticator.objects.select_related("user").iterator():
+            try:
+                count += factors.reseal(factor)
+            except SecretUnreadable as error:
+                unreadable.append(f"Second factor of {factor.user}: {error}")
         self.stdout.write(
             f"{counted(count, 'secret')} encrypted again under the newest key."
         )
