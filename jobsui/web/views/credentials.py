@@ -51,7 +51,9 @@ def move(request: HtmxRequest, code: UUID) -> HttpResponse:
         "form": form,
         "connection": connection,
         "redirect_uri": _redirect_uri(request),
-        "is_legacy": connection.sign_in == SignIn.API_TOKEN,
+        "title": f"Move {connection} to OAuth"
+        if connection.sign_in == SignIn.API_TOKEN
+        else f"Replace the credentials of {connection}",
     }
     return render(request, "connections/move.html", page)
 
