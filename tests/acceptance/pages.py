@@ -51,13 +51,15 @@ def pages(page: Page, url: str, known: Known) -> Iterator[Address]:
     fragment or a redirect."""
     for address in addresses(known):
         answer = page.request.get(url + address.path, max_redirects=0)
-        assert answer.status in {200, 204, 302, 404, 405}, f"{address}: {answer.status}"
+        assert answer.status in {200, 204, 302, 400, 404, 405}, f"{address}: {answer.status}"
         if answer.status == 200 and _is_page(answer):
             yield address
 
 
 def _is_page(answer: APIResponse) -> bool:
-    return "html" in answer.headers["content-type"] and "<html" in answer.text()
+    """One that opens another page by itself is none."""
+    text = answer.text() if "html" in answer.headers["content-type"] else ""
+    return "<html" in text and 'http-equiv="refresh"' not in text
 
 
 def look(page: Page, url: str, address: Address, *, theme: str, size: str) -> None:
