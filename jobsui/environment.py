@@ -4,11 +4,15 @@ name of its variable."""
 import os
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 Database = dict[str, object]
+Mailer = dict[str, object]
+MAIL_PORTS = {"smtp": 587, "smtps": 465}
+MAIL_SECONDS = 15
+"""For each step of a conversation with the mail server."""
 
 
 def env_text(name: str, default: str = "") -> str:
@@ -94,6 +98,37 @@ def database_from_url(url: str) -> Database:
         "DATABASE_URL must start with sqlite:/// or postgres://, "
         f"but its scheme is {parts.scheme!r}."
     )
+
+
+def mail_from_url(text: str) -> tuple[dict[str, Mailer], str]:
+    """(MAILERS, the sender's address) of "smtp://user:password@host:port?from=jobs@acme.com".
+    smtp:// upgrades to TLS unless ?tls=off, smtps:// starts with it. For "": nothing is sent,
+    and "" as the sender."""
+    if not text:
+        off: Mailer = {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+        return {"default": off}, ""
+    parts = urlsplit(text)
+    options = dict(parse_qsl(parts.query))
+    if parts.scheme not in MAIL_PORTS or not parts.hostname:
+        # It may have a password, so it is not repeated.
+        raise ImproperlyConfigured(
+            "EMAIL_URL must be like smtps://user:password@mail.example.com:465."
+        )
+    user = unquote(parts.username or "")
+    sender = options.get("from", user if "@" in user else f"jobsui@{parts.hostname}")
+    mailer: dict[str, object] = {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": parts.hostname,
+            "port": parts.port or MAIL_PORTS[parts.scheme],
+            "username": user,
+            "password": unquote(parts.password or ""),
+            "use_ssl": parts.scheme == "smtps",
+            "use_tls": parts.scheme == "smtp" and options.get("tls") != "off",
+            "timeout": MAIL_SECONDS,
+        },
+    }
+    return {"default": mailer}, sender
 
 
 def close_to_others(database: Database) -> None:

@@ -17,7 +17,9 @@ from jobsui.environment import (
     env_choice,
     env_int,
     env_list,
+    env_secret,
     env_text,
+    mail_from_url,
 )
 
 # Only the owner may read what a process of the product writes.
@@ -46,6 +48,7 @@ INSTALLED_APPS = [
     "ninja",
     "jobsui.access",
     "jobsui.jobs",
+    "jobsui.notifications",
     "jobsui.connections",
     "jobsui.audit",
     "allauth",
@@ -142,6 +145,7 @@ RQ_QUEUES = {
     for name in (
         *(f"{kind}:{STORAGE_ID}" for kind in ("read", "work", "large")),
         "drive",
+        "notify",
     )
 }
 RQ = {
@@ -188,6 +192,8 @@ KEEP_DAYS = {
     "files": env_int("JOBSUI_KEEP_FILES_DAYS", default=90, minimum=0),
     "jobs": env_int("JOBSUI_KEEP_JOBS_DAYS", default=0, minimum=0),
 }
+# The same for sent messages, in days after the event.
+KEEP_MESSAGES_DAYS = env_int("JOBSUI_KEEP_MESSAGES_DAYS", default=90, minimum=0)
 
 # How much the old values of records may take, in MB; 0: no limit. Beyond it, those of the jobs
 # that ended first are deleted.
@@ -195,6 +201,15 @@ MAX_UNDO_MB = env_int("JOBSUI_MAX_UNDO_MB", default=0, minimum=0)
 
 # Hosts that connections may use (connections/hosts.py).
 API_HOSTS = env_list("JOBSUI_API_HOSTS", ("*.zendesk.com",))
+
+# Hosts of webhooks that may lead inside, or use plain http (notifications/targets.py).
+NOTIFY_HOSTS = env_list("JOBSUI_NOTIFY_HOSTS")
+# "" as the sender: mail is off.
+MAILERS, DEFAULT_FROM_EMAIL = mail_from_url(env_secret("EMAIL_URL"))
+# Of the links in messages; "" if it is not known. They have only the path then.
+PUBLIC_URL = next(
+    (origin for origin in CSRF_TRUSTED_ORIGINS if origin.startswith("https://")), ""
+)
 
 # How many accounts one worker process drives at a time (jobs/delivery/turns.py).
 MAX_ACCOUNTS = env_int("JOBSUI_MAX_ACCOUNTS", default=32)

@@ -17,6 +17,8 @@ from jobsui.jobs.control.auto_mapping import auto_map
 from jobsui.jobs.enums import Action, FileState
 from jobsui.jobs.mapping.options import Options
 from jobsui.jobs.models import File, Job
+from jobsui.notifications import channels
+from jobsui.notifications.models import CHOSEN_KINDS, Channel, Target
 
 
 def make_user(
@@ -44,6 +46,22 @@ def make_connection(**fields: Any) -> Connection:
     connection.set_secret("api_token", "token-of-acme")
     connection.save()
     return connection
+
+
+def make_channel(connection: Connection | None = None, **fields: Any) -> Channel:
+    """By default a Slack-compatible webhook that wants everything."""
+    url = fields.pop("url", "https://hooks.example.com/services/secret-of-hook")
+    values = {
+        "name": "#operations",
+        "target": Target.SLACK,
+        "connection": connection,
+        "kinds": [kind for kind, _ in CHOSEN_KINDS],
+        "max_failed_percent": 5,
+        "addresses": "",
+    }
+    channel = Channel()
+    channels.save(channel, values | fields, url)
+    return channel
 
 
 def make_object(

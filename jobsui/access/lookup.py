@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from jobsui.access import policy
@@ -18,6 +19,7 @@ from jobsui.jobs.enums import MOVING, JobState
 from jobsui.jobs.models import Approval, Batch, Cause, File, Job, SavedMapping
 from jobsui.jobs.models.file import ITEMS
 from jobsui.jobs.models.job import JobQuerySet
+from jobsui.notifications.models import Channel, ChannelQuerySet, Delivery
 
 ATTENTION = (JobState.FAILED, JobState.NEEDS_DECISION, JobState.PAUSED)
 """States that need a person."""
@@ -194,6 +196,35 @@ def saved_mapping(who: Principal, pk: int, act: Act = Act.VIEW) -> SavedMapping:
     found = get_object_or_404(saved_mappings(who), pk=pk)
     policy.require(who, act, found.connection_id)
     return found
+
+
+def channels(who: User) -> ChannelQuerySet:
+    """The channels of connections that somebody manages; those for all connections only for
+    administrators."""
+    every = Channel.objects.select_related("connection")
+    if policy.is_administrator(who):
+        return every
+    managed = policy.condition(who, Act.MANAGE, "connection")
+    return every.filter(managed, connection__isnull=False)
+
+
+def channel(who: User, pk: int) -> Channel:
+    """To see it means to manage it."""
+    found = get_object_or_404(Channel.objects.select_related("connection"), pk=pk)
+    if found.connection_id is None:
+        if not policy.is_administrator(who):
+            raise Http404
+    elif not policy.allows(who, Act.VIEW, found.connection_id):
+        raise Http404
+    else:
+        policy.require(who, Act.MANAGE, found.connection_id)
+    return found
+
+
+def messages(who: User) -> QuerySet[Delivery]:
+    """What was sent to the channels that somebody manages."""
+    related = Delivery.objects.select_related("notification", "channel__connection")
+    return related.filter(channel__in=channels(who).order_by())
 
 
 def people(_user: User) -> QuerySet[User]:

@@ -30,7 +30,10 @@ logger = logging.getLogger(__name__)
 DRIVE = "drive"
 WORK = "work"
 READ = "read"
-QUEUES = (WORK, READ, DRIVE)
+NOTIFY = "notify"
+QUEUES = (WORK, READ, DRIVE, NOTIFY)
+COMMON_QUEUES = (DRIVE, NOTIFY)
+"""The same for all hosts. The others belong to a storage of files."""
 TASKS = {
     "read_file": READ,
     "check_job": WORK,
@@ -40,11 +43,13 @@ TASKS = {
     "divide_rows": WORK,
     "index_job": WORK,
     "drive": DRIVE,
+    "deliver": NOTIFY,
 }
 """The queue of each task. A driver runs for minutes, so drivers have a queue and a
 worker of their own. Each storage of files has queues of its own, which only the workers
 that can open these files listen to. Files are read by a worker that does nothing else, so
-that checks and plans do not wait for them."""
+that checks and plans do not wait for them. The same holds for messages: the other side of a
+webhook may be slow."""
 LARGE = "large"
 """The queue of large files, for the workers of READ. Small ones are also read by the
 workers of WORK, so that they do not wait for large ones."""
@@ -81,10 +86,9 @@ def _enqueue_rq(task: str, ids: tuple[int, ...]) -> None:
 def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:
     """The task's queue. Work on a file belongs to the workers of the file's storage.
     None: the file was deleted."""
-    drive_queue = get_queue(DRIVE)
     kind = TASKS[task]
-    if kind == DRIVE:
-        return drive_queue
+    if kind in COMMON_QUEUES:
+        return get_queue(kind)
     file = _file_of(task, ids)
     if file is None:
         return None
@@ -93,7 +97,7 @@ def queue_of(task: str, ids: tuple[int, ...]) -> Queue | None:
     # django-rq creates only the queues in the settings, and these name no storage.
     return Queue(
         f"{kind}:{file.storage_id}",
-        connection=drive_queue.connection,
+        connection=get_queue(DRIVE).connection,
         job_class=Task,
         serializer=JSONSerializer,
     )
@@ -222,4 +226,4 @@ def _names(queues: tuple[str, ...]) -> list[str]:
         for kind, workers in kinds.items()
         if not set(workers).isdisjoint(queues)
     ]
-    return [*names, DRIVE] if DRIVE in queues else names
+    return [*names, *(name for name in COMMON_QUEUES if name in queues)]

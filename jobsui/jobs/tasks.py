@@ -12,6 +12,7 @@ from jobsui.jobs.preparation import checker, file_reading
 from jobsui.jobs.queueing import stopping
 from jobsui.jobs.reports import problem_rows
 from jobsui.jobs.timing import clock_from_settings, timing_from_settings
+from jobsui.notifications import delivery
 
 
 def read_file(file_id: int) -> None:
@@ -69,6 +70,11 @@ def index_job(job_id: int) -> None:
 
     if job := Job.objects.filter(pk=job_id).first():
         history_index.add(job)
+
+
+def deliver(delivery_id: int) -> None:
+    """Send a message."""
+    delivery.deliver(delivery_id)
 
 
 def drive() -> None:

@@ -1,5 +1,5 @@
 """Everything that pruning deletes: history, expired sessions, expired responses to requests
-with an Idempotency-Key, and sign-ins at Zendesk from which nobody came back."""
+with an Idempotency-Key, sign-ins at Zendesk that were not completed, and old messages."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,7 @@ from jobsui.api.models import IdempotencyRecord
 from jobsui.connections.models import OauthSignIn
 from jobsui.jobs.control import pruning
 from jobsui.jobs.control.pruning import Step
+from jobsui.notifications import outbox
 
 
 def steps() -> Iterator[Step]:
@@ -24,6 +25,7 @@ def steps() -> Iterator[Step]:
     yield from _delete("stored response", records.order_by("created_at"))
     sign_ins = OauthSignIn.objects.filter(expires_at__lt=now).order_by("expires_at")
     yield from _delete("sign-in at Zendesk", sign_ins)
+    yield from _delete("notification", outbox.expired(now).order_by("at"))
 
 
 def _delete(what: str, rows: QuerySet[Model]) -> Iterator[Step]:

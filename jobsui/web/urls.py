@@ -17,6 +17,7 @@ from jobsui.web.views import (
     jobs,
     mapping,
     me,
+    notifications,
     objects,
     people,
     proof,
@@ -187,6 +188,15 @@ audit_urls = [
     path("audit.jsonl", audit.as_json, name="json"),
 ]
 
+notification_urls = [
+    path("", notifications.channel_list, name="list"),
+    path("add/", notifications.add, name="add"),
+    path("messages/", notifications.messages_sent, name="messages"),
+    path("<int:pk>/", notifications.edit, name="edit"),
+    path("<int:pk>/test/", notifications.test, name="test"),
+    path("<int:pk>/remove/", notifications.remove, name="remove"),
+]
+
 urlpatterns = [
     path("", home.home, name="home"),
     path("live/", home.live, name="home_live"),
@@ -201,5 +211,6 @@ urlpatterns = [
     path("approvals/", approvals.waiting, name="approvals"),
     path("storage/", storage.storage, name="storage"),
     path("audit/", include((audit_urls, "audit"))),
+    path("notifications/", include((notification_urls, "notifications"))),
     path("jobs/", include((job_urls, "jobs"))),
 ]

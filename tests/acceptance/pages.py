@@ -51,7 +51,9 @@ def pages(page: Page, url: str, known: Known) -> Iterator[Address]:
     fragment or a redirect."""
     for address in addresses(known):
         answer = page.request.get(url + address.path, max_redirects=0)
-        assert answer.status in {200, 204, 302, 400, 404, 405}, f"{address}: {answer.status}"
+        assert answer.status in {200, 204, 302, 400, 404, 405}, (
+            f"{address}: {answer.status}"
+        )
         if answer.status == 200 and _is_page(answer):
             yield address
 

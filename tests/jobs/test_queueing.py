@@ -143,8 +143,8 @@ def test_large_file_is_not_read_among_small_ones(settings: Settings) -> None:
         (["read"], ["read:web1-0a1b", "large:web1-0a1b"]),
         (["work"], ["read:web1-0a1b", "work:web1-0a1b"]),
         (
-            ["work", "read", "drive"],
-            ["read:web1-0a1b", "work:web1-0a1b", "large:web1-0a1b", "drive"],
+            ["work", "read", "drive", "notify"],
+            ["read:web1-0a1b", "work:web1-0a1b", "large:web1-0a1b", "drive", "notify"],
         ),
         (["drive"], ["drive"]),
     ],

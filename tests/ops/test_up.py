@@ -28,6 +28,7 @@ PARTS = {
     "worker-drive": "work drive",
     "worker-1": "work work",
     "worker-read": "work read",
+    "worker-notify": "work notify",
     "sweep": "manage.py sweep",
 }
 STOP_SECONDS = 30

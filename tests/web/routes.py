@@ -11,7 +11,9 @@ from jobsui.access.models import ApiToken
 from jobsui.connections.models import Connection, CustomObject
 from jobsui.jobs.control import saved_mappings, undo
 from jobsui.jobs.models import Correction, Job, SavedMapping
-from tests.factories import make_user
+from jobsui.notifications import outbox
+from jobsui.notifications.models import Channel
+from tests.factories import make_channel, make_user
 from tests.web import stages
 
 
@@ -48,6 +50,8 @@ class Things:
     token: ApiToken
     """Of the person."""
     mapping: SavedMapping
+    channel: Channel
+    """With a message."""
 
     def path(self, route: str) -> str:
         """An address of the route, with the id of one of these things."""
@@ -63,6 +67,7 @@ class Things:
             "people": self.person,
             "tokens": self.token,
             "mappings": self.mapping,
+            "notifications": self.channel,
         }
         pk = with_numbers.get(route.partition("/")[0], self.object).pk
         if "/corrections/" in route:
@@ -91,6 +96,8 @@ def create_things() -> Things:
     person = make_user("somebody")
     token, _ = tokens.create(person, "nightly import")
     mapping = saved_mappings.save(job, "Monthly gadgets", by=person)
+    channel = make_channel(thing.connection)
+    outbox.write_test(channel)
     return Things(
         thing.connection,
         thing,
@@ -101,4 +108,5 @@ def create_things() -> Things:
         person,
         token,
         mapping,
+        channel,
     )

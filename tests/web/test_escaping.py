@@ -25,7 +25,9 @@ from jobsui.jobs.models import (
     SavedMapping,
 )
 from jobsui.jobs.models.batch import pack
-from tests.factories import make_user, make_warning
+from jobsui.notifications import outbox
+from jobsui.notifications.models import Delivery
+from tests.factories import make_channel, make_user, make_warning
 from tests.web import stages
 from tests.web.routes import Things
 from tests.web.test_access import MATRIX
@@ -117,6 +119,9 @@ def evil(boss: User) -> Things:
         job=draft, name=EVIL, refused=1, refusals=[[2, EVIL]]
     )
     undone = undo.create(job, by=boss)
+    channel = make_channel(thing.connection, name=EVIL)
+    outbox.write_test(channel)
+    Delivery.objects.update(error=EVIL)
     return Things(
         thing.connection,
         thing,
@@ -127,6 +132,7 @@ def evil(boss: User) -> Things:
         person,
         token,
         mapping,
+        channel,
     )
 
 

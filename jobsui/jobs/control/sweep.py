@@ -28,6 +28,7 @@ from jobsui.jobs.models import (
 )
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.timing import timing_from_settings
+from jobsui.notifications import connection_watch, outbox
 
 MAX_INDEXED = 20
 """Jobs that a sweep adds to the history, at most: after an upgrade there may be many."""
@@ -44,6 +45,7 @@ def sweep() -> None:
     _enqueue_files(leased)
     _enqueue_jobs(leased)
     _enqueue_drivers(leased)
+    _enqueue_messages()
     _delete_unused_drafts()
     _delete_incomplete_uploads()
     RecordWatch.objects.filter(job__state__in=OVER).delete()
@@ -99,6 +101,12 @@ def _enqueue_drivers(leased: set[str]) -> None:
     names = {f"account:{host}" for host in hosts} | {f"records:{pk}" for pk in reads}
     if names - leased:
         enqueue("drive")
+
+
+def _enqueue_messages() -> None:
+    connection_watch.notify()
+    for pk in outbox.due(timezone.now()):
+        enqueue("deliver", pk)
 
 
 def _delete_unused_drafts() -> None:

@@ -30,6 +30,8 @@ from jobsui.jobs.ledger import settlement
 from jobsui.jobs.models import Approval, Attempt, Batch, Job, JobEvent
 from jobsui.jobs.queueing import enqueue
 from jobsui.jobs.sql import by_id
+from jobsui.notifications import outbox
+from jobsui.notifications.models import Kind
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -92,6 +94,19 @@ AUDITED: Mapping[EventKind, Action] = {
     EventKind.SETTINGS_CHANGED: Action.SETTINGS_CHANGED,
 }
 """{kind of an event: what it is in the audit log}."""
+
+NOTIFIED: Mapping[EventKind, Kind] = {
+    EventKind.FINISHED: Kind.JOB_FINISHED,
+    EventKind.FAILED: Kind.JOB_FAILED,
+    EventKind.AUTO_PAUSED: Kind.JOB_PAUSED,
+    EventKind.HELD: Kind.DECISION_NEEDED,
+    EventKind.DECISION_NEEDED: Kind.DECISION_NEEDED,
+    EventKind.APPROVAL_REQUESTED: Kind.APPROVAL_REQUESTED,
+    EventKind.APPROVAL_GIVEN: Kind.APPROVAL_GIVEN,
+    EventKind.APPROVAL_REJECTED: Kind.APPROVAL_REJECTED,
+    EventKind.APPROVAL_VOIDED: Kind.APPROVAL_VOIDED,
+}
+"""{kind of an event: the kind of the messages about it}."""
 
 FIRST_BATCH_SENT = (
     "The first batch has finished. Check its results, then approve the other rows "
@@ -156,7 +171,7 @@ def record(
     actor = by or Component.COMMAND_LINE
     person = None if isinstance(actor, Component) else actor
     component = actor if isinstance(actor, Component) else ""
-    JobEvent.objects.create(
+    event = JobEvent.objects.create(
         job=job,
         kind=kind,
         facts=dict(facts or {}),
@@ -174,6 +189,31 @@ def record(
             means=Component(component).label if component else "",
             after=facts,
         )
+    if told := NOTIFIED.get(kind):
+        _notify(job, told, event)
+
+
+def _notify(job: Job, kind: Kind, event: JobEvent) -> None:
+    if kind == Kind.JOB_FINISHED:
+        facts = {
+            "rows": job.rows,
+            "succeeded": job.succeeded,
+            "failed": job.failed + job.invalid,
+        }
+    elif kind == Kind.DECISION_NEEDED:
+        facts = {"rows": event.facts.get("rows", 0)}
+    else:
+        facts = event.facts
+    messages = outbox.notify(
+        kind,
+        f"event:{event.pk}",
+        job.connection,
+        subject=job.file.name,
+        path=f"/jobs/{job.code}/",
+        facts=facts,
+    )
+    for pk in messages:
+        enqueue("deliver", pk)
 
 
 def record_choice(job: Job, chosen: str, *, by: Actor) -> None:

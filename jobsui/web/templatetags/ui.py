@@ -86,6 +86,7 @@ ALERT_CLASSES = {
 
 # (view, icon, label)
 NEW_JOB = ("jobs:new", "plus", "New job")
+NOTIFICATIONS = ("notifications:list", "send", "Notifications")
 NAVIGATION = (
     ("home", "home", "Home"),
     ("jobs:list", "list-details", "Jobs"),
@@ -131,6 +132,8 @@ def navigation(context: Context) -> dict[str, list[NavigationLink]]:
         entries.remove(NEW_JOB)
     if policy.allows_somewhere(request.user, Act.APPROVE):
         entries.append(APPROVALS)
+    if policy.allows_somewhere(request.user, Act.MANAGE):
+        entries.append(NOTIFICATIONS)
     if policy.is_administrator(request.user):
         entries += ADMINISTRATION
     addresses = {view: reverse(view) for view, _, _ in entries}

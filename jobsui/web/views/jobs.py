@@ -16,7 +16,7 @@ from jobsui.access import lookup, policy
 from jobsui.access.policy import Act
 from jobsui.jobs import retention
 from jobsui.jobs.control import actions, proofs, retries, undo
-from jobsui.jobs.enums import Action, LimitedBy, ParentRows
+from jobsui.jobs.enums import Action, JobState, LimitedBy, ParentRows
 from jobsui.jobs.models import Batch, Cause, Job, RowError
 from jobsui.jobs.reports import (
     api_warnings,
@@ -66,6 +66,8 @@ def job_list(request: HtmxRequest) -> HttpResponse:
 @require_safe
 def detail(request: HtmxRequest, code: UUID) -> HttpResponse:
     job = lookup.draft_or_job(request.user, code)
+    if job.state == JobState.READY:
+        return redirect(job_table.plan_page(job), code)
     if job.is_draft:
         return redirect("jobs:upload", code)
     may_run = policy.allows(request.user, Act.RUN, job.connection_id)

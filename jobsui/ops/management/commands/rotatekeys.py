@@ -8,6 +8,8 @@ from jobsui.connections import credentials
 from jobsui.connections.encryption import SecretUnreadable
 from jobsui.connections.errors import ZendeskError
 from jobsui.connections.models import Connection
+from jobsui.notifications import channels
+from jobsui.notifications.models import Channel
 from jobsui.text import counted
 
 
@@ -31,6 +33,11 @@ class Command(BaseCommand):
                 count += factors.reseal(factor)
             except SecretUnreadable as error:
                 unreadable.append(f"Second factor of {factor.user}: {error}")
+        for channel in Channel.objects.iterator():
+            try:
+                count += channels.reseal(channel)
+            except SecretUnreadable as error:
+                unreadable.append(f"{channel}: {error}")
         self.stdout.write(
             f"{counted(count, 'secret')} encrypted again under the newest key."
         )

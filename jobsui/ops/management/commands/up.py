@@ -160,6 +160,7 @@ def _parts(host: str, port: int, workers: int) -> list[Part]:
             for number in range(1, workers + 1)
         ),
         Part("worker-read", _manage("work", "read")),
+        Part("worker-notify", _manage("work", "notify")),
         Part("sweep", _manage("sweep")),
     ]
 

@@ -11,7 +11,8 @@ class Command(BaseCommand):
     requires_system_checks = ()
     help = (
         "Run a worker for the queue drive (sends jobs), the queue work (checks and plans "
-        "files, and reads small ones), the queue read (reads files), or all of them."
+        "files, and reads small ones), the queue read (reads files), the queue notify "
+        "(sends messages), or all of them."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

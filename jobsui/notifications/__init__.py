@@ -1,0 +1,1 @@
+"""Messages about what happened, to the channels that want them: mail and webhooks."""
