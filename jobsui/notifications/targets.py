@@ -5,6 +5,7 @@ one: a name that leads elsewhere a moment later changes nothing. TLS still verif
 Proxies and .netrc of the environment are not used, redirects are not followed, and of the
 response only its status is read."""
 
+import contextlib
 import http.client
 import ipaddress
 import re
@@ -125,22 +126,36 @@ def _checked_address(url: Url) -> str:
 
 def _exchange(url: Url, address: str, body: bytes, headers: Mapping[str, str]) -> int:
     """The status of the response."""
+    with _connected(url, address) as opened:
+        # It ends an exchange whose other side sends a byte now and then.
+        timer = threading.Timer(MAX_SECONDS, _shut, (opened,))
+        timer.daemon = True
+        timer.start()
+        try:
+            if isinstance(opened, ssl.SSLSocket):
+                opened.do_handshake()
+            connection = http.client.HTTPConnection(url.host, url.port)
+            connection.sock = opened
+            sent = {"Host": url.host, "Connection": "close", **headers}
+            connection.request("POST", url.path, body, sent)
+            return connection.getresponse().status
+        finally:
+            timer.cancel()
+
+
+def _connected(url: Url, address: str) -> socket.socket:
+    """For https, a socket whose handshake is still to come: only this socket can be shut, as
+    it takes over the plain one."""
     plain = socket.create_connection((address, url.port), timeout=CONNECT_SECONDS)
-    # It ends an exchange whose other side sends a byte now and then.
-    timer = threading.Timer(MAX_SECONDS, plain.shutdown, (socket.SHUT_RDWR,))
-    timer.daemon = True
-    timer.start()
-    try:
-        wrapped = _tls(plain, url.name) if url.is_https else plain
-        connection = http.client.HTTPConnection(url.host, url.port)
-        connection.sock = wrapped
-        sent = {"Host": url.host, "Connection": "close", **headers}
-        connection.request("POST", url.path, body, sent)
-        return connection.getresponse().status
-    finally:
-        timer.cancel()
-        plain.close()
+    if not url.is_https:
+        return plain
+    context = ssl.create_default_context()
+    return context.wrap_socket(
+        plain, server_hostname=url.name, do_handshake_on_connect=False
+    )
 
 
-def _tls(plain: socket.socket, name: str) -> ssl.SSLSocket:
-    return ssl.create_default_context().wrap_socket(plain, server_hostname=name)
+def _shut(opened: socket.socket) -> None:
+    # The other side may have gone meanwhile.
+    with contextlib.suppress(OSError):
+        opened.shutdown(socket.SHUT_RDWR)
