@@ -206,6 +206,8 @@ API_HOSTS = env_list("JOBSUI_API_HOSTS", ("*.zendesk.com",))
 NOTIFY_HOSTS = env_list("JOBSUI_NOTIFY_HOSTS")
 # "" as the sender: mail is off.
 MAILERS, DEFAULT_FROM_EMAIL = mail_from_url(env_secret("EMAIL_URL"))
+# Mail is off unless EMAIL_URL is set, and pages say so.
+SILENCED_SYSTEM_CHECKS = ["mail.E001"]
 # Of the links in messages; "" if it is not known. They have only the path then.
 PUBLIC_URL = next(
     (origin for origin in CSRF_TRUSTED_ORIGINS if origin.startswith("https://")), ""

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from jobsui import keys
 from jobsui.connections import encryption
-from tests.factories import make_connection
+from tests.factories import make_channel, make_connection
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +55,19 @@ def test_missing_key_of_stored_secrets_stops_the_migrations(
         "Set JOBSUI_ENCRYPTION_KEYS, or restore the file "
         f"{data_dir / 'encryption_keys'},"
     )
+    assert list(data_dir.iterdir()) == []
+
+
+def test_missing_key_of_other_rooms_stops_the_migrations(
+    data_dir: Path, settings: LazySettings
+) -> None:
+    settings.ENCRYPTION_KEYS = [b"o" * 32]
+    make_channel(None, url="https://hooks.example.com/x")
+    settings.ENCRYPTION_KEYS = []
+
+    with pytest.raises(CommandError, match="encryption key of the stored secrets"):
+        call_command("migrate", verbosity=0)
+
     assert list(data_dir.iterdir()) == []
 
 
