@@ -14,20 +14,26 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from django_rq import get_queue as rq_queue
 from redis import Redis
 
-from jobsui.connections import credentials, health, objects
+from jobsui.access import tokens
+from jobsui.access.models import Scope
+from jobsui.connections import credentials, encryption, health, objects
 from jobsui.connections.errors import explain
 from jobsui.connections.models import Connection, SignIn
 from jobsui.jobs import queueing
 from jobsui.jobs.control import actions
 from jobsui.jobs.enums import Action, JobState
 from jobsui.jobs.models import Job
+from jobsui.notifications.models import Channel, Delivery, Target
 from jobsui.ops import valkey
 from jobsui.zendesk import custom_objects
 from jobsui.zendesk.client import Client as Speaker
@@ -35,7 +41,7 @@ from jobsui.zendesk.errors import ZendeskError
 from jobsui.zendesk.payloads import Token
 from tests.conftest import TaskQueue
 from tests.connections.conftest import made
-from tests.factories import make_user
+from tests.factories import make_channel, make_user
 from tests.harness import Harness, gadgets
 from tests.sandbox_server import Sandbox
 from tests.zendesk.raw_server import responds, serving
@@ -47,10 +53,15 @@ search works."""
 
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Every secret that was ever stored while the test ran, tokens that were fetched
-    among them."""
+    """Every secret that was ever encrypted while the test ran, of connections, channels and
+    second factors, and those that were fetched."""
     seen: set[str] = set()
     store = Connection.set_secret
+    encrypt = encryption.encrypt
+
+    def encrypted(text: str, *, location: str) -> str:
+        seen.add(text)
+        return encrypt(text, location=location)
 
     def noted(connection: Connection, name: str, value: str) -> None:
         seen.update(
@@ -64,6 +75,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         store(connection, name, value)
 
     monkeypatch.setattr(Connection, "set_secret", noted)
+    monkeypatch.setattr(encryption, "encrypt", encrypted)
     return seen
 
 
@@ -127,9 +139,9 @@ def files_below(folder: Path) -> Iterator[bytes]:
             yield path.read_bytes()
 
 
-def pages(harness: Harness, job: Job) -> Iterator[str]:
+def pages(harness: Harness, job: Job, boss: User) -> Iterator[str]:
     client = Client()
-    client.force_login(make_user("boss", admin=True))
+    client.force_login(boss)
     thing = harness.connection.objects_known.get()
     connection = f"/connections/{harness.connection.code}/"
     reads = [
@@ -137,6 +149,18 @@ def pages(harness: Harness, job: Job) -> Iterator[str]:
         "/connections/",
         connection,
         f"{connection}edit/",
+        f"{connection}move/",
+        f"{connection}approval/",
+        "/connections/credentials/",
+        "/notifications/",
+        "/notifications/messages/",
+        *(f"/notifications/{channel.pk}/" for channel in Channel.objects.all()),
+        "/me/",
+        "/accounts/2fa/",
+        "/people/",
+        "/audit/",
+        "/audit/audit.csv",
+        "/audit/audit.jsonl",
         "/objects/",
         f"/objects/{thing.pk}/",
         f"/objects/{thing.pk}/request/",
@@ -157,6 +181,15 @@ def pages(harness: Harness, job: Job) -> Iterator[str]:
         answer = client.get(path)
         assert answer.status_code == 200, path
         yield answer.getvalue().decode()
+    _, token = tokens.create(boss, "Nightly", scope=Scope.READ)
+    program = Client(headers={"Authorization": f"Bearer {token}"})
+    for path in (
+        "connections",
+        f"connections/{harness.connection.code}",
+        f"jobs/{job.code}",
+        f"jobs/{job.code}/batches",
+    ):
+        yield program.get(f"/api/v1/{path}").text
     yield client.post(f"{connection}test/", follow=True).text
     yield client.post(f"{connection}fetch-objects/", follow=True).text
     sent = {"method": "GET", "path": "/api/v2/users/me"}
@@ -186,10 +219,16 @@ def test_secrets_stay_inside(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    boss = make_user("boss", admin=True)
+    TOTP.activate(boss, generate_totp_secret())
+    RecoveryCodes.activate(boss)
+    # No such host: its message fails and is tried again.
+    hook = "https://hooks.invalid/services/canary-of-the-hook"
+    make_channel(harness.connection, url=hook, target=Target.WEBHOOK)
     assert health.test(harness.connection).ok
     job = run_with_failures(harness)
     objects.fetch_all(harness.connection)
-    shown = list(pages(harness, job))
+    shown = list(pages(harness, job, boss))
     harness.sandbox.reset()  # It forgets the pairs it gave: every refresh is refused from now on.
     Connection.objects.update(access_token_expires_at=timezone.now())
     refused = health.test(Connection.objects.get(pk=harness.connection.pk))
@@ -197,8 +236,11 @@ def test_secrets_stay_inside(
     assert job.state == JobState.COMPLETED
     assert job.updated + job.created + job.created_or_updated == 250
     assert refused.error.startswith("The refresh token has expired")
-    # Three to begin with, and at least two pairs that were fetched.
-    assert len(secrets) >= 6
+    # Three to begin with, at least two pairs that were fetched, the URL and key of the channel,
+    # the secret of the authenticator app and the seed of the recovery codes.
+    assert len(secrets) >= 10
+    assert hook in secrets
+    assert Delivery.objects.get().error == "The host hooks.invalid is not known."
     out, err = capfd.readouterr()
     sources: dict[str, Sequence[str | bytes]] = {
         "tables": [*database_values()],
