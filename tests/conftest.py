@@ -1,4 +1,5 @@
 import shutil
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -110,6 +111,13 @@ def task_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[TaskQueue]:
     monkeypatch.setattr(queueing, "backend", backend)
     yield backend
     queueing.stopping.clear()
+
+
+@pytest.fixture(autouse=True)
+def _places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that a test does not read holds its place (jobsui/waits.py) until it is collected
+    as garbage. A later stream found none, and closed the database of its test."""
+    monkeypatch.setattr("jobsui.waits.places", threading.BoundedSemaphore(1000))
 
 
 @pytest.fixture(autouse=True)
