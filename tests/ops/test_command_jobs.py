@@ -176,6 +176,7 @@ def test_show_as_json_is_the_body_of_the_api(target: CustomObject) -> None:
         "started_at": None,
         "finished_at": None,
         "error": None,
+        "approval": None,
         "waits_for": [],
         "limited_by": "worker",
         "counts": {

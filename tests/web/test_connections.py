@@ -158,7 +158,6 @@ def test_connection_keeps_the_secrets_of_its_way_to_sign_in(
     [
         ({}, ["client_secret"]),
         ({"client_id": "", "client_secret": "s"}, ["client_id"]),
-        ({"sign_in": "oauth_token"}, ["access_token"]),
         ({"sign_in": "api_token", "api_token": "t"}, ["email"]),
         ({"sign_in": "api_token", "api_token": "t", "email": "nobody"}, ["email"]),
         ({"sign_in": "password"}, ["sign_in"]),
@@ -186,6 +185,15 @@ def test_connection_that_cannot_work_is_not_added(
     assert answer.status_code == 200
     assert sorted(errors(answer)) == wrong
     assert Connection.objects.count() == 0
+
+
+def test_connection_without_a_token_leads_to_the_sign_in(
+    administrator: Client,
+) -> None:
+    answer = administrator.post("/connections/add/", FORM | {"sign_in": "oauth_token"})
+
+    added = Connection.objects.get()
+    assert answer["Location"] == f"/connections/{added.code}/move/"
 
 
 @pytest.mark.usefixtures("acme")

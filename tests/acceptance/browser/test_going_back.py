@@ -2,10 +2,11 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.acceptance.conftest import CONNECTION
 from tests.acceptance.person import Person
+from tests.acceptance.product import Product
 from tests.harness import gadgets, to_csv
 
 CHECK = re.compile("^Check [0-9]")
@@ -53,8 +54,12 @@ def test_form_sent_while_signed_out_can_be_sent_again(
     person.sees("no problems")
 
 
-def test_sign_out_leaves_nothing_in_the_browser(person: Person, gadget: str) -> None:
-    page = person.page
+def test_sign_out_leaves_nothing_in_the_browser(
+    page: Page, product: Product, gadget: str
+) -> None:
+    # With a session of their own: the one of `person` belongs to all tests.
+    person = Person(page, product)
+    person.sign_in()
     _upload(person, gadget)
     page.locator("#live").click()
     address = page.url
