@@ -239,7 +239,9 @@ def _decide(
 
 def _locked(job: Job) -> Job:
     """The job as it is now. Raises NotPossibleNow unless it is checked and not launched."""
-    ready = Job.objects.select_for_update().filter(pk=job.pk, state=JobState.READY)
+    # Only the job: PostgreSQL locks no related row that may be missing.
+    locked = Job.objects.select_for_update(of=("self",))
+    ready = locked.filter(pk=job.pk, state=JobState.READY)
     found = ready.select_related("connection", "file", "parent", "created_by").first()
     if found is None:
         raise NotPossibleNow("Only a checked job that is not launched can be approved.")
