@@ -128,7 +128,7 @@ class TemporaryPassword(models.Model):
 class Session(AbstractBaseSession):
     """A session of a browser (session_store.py)."""
 
-    # None: nobody has signed in yet.
+    # None: it belongs to no person yet.
     person = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
     )

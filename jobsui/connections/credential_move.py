@@ -83,7 +83,7 @@ def _move(
 
 
 def _require_same_user(connection: Connection, result: TestResult) -> None:
-    """Old credentials that no longer work belong to nobody."""
+    """Refuse credentials of another user. Stored ones that no longer work have no known user."""
     allow = "Allow another user if that is what you want."
     try:
         old = health.user_of(connection)

@@ -262,7 +262,7 @@ def test_command_lets_the_last_administrator_in(
     assert not factors.has_one(boss)
     assert not is_in(administrator)
     with pytest.raises(CommandError, match="no person"):
-        call_command("removefactors", "nobody")
+        call_command("removefactors", "unknown")
 
 
 def test_new_password_needs_a_recent_confirmation(ana: User, boss: User) -> None:

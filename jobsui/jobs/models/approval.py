@@ -52,7 +52,7 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
 
 
 class Approval(models.Model):
-    """That somebody has asked for the approval of a job, and what became of it."""
+    """A request for the approval of a job, with its result."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="approvals")
     state = models.CharField(
