@@ -1,4 +1,4 @@
-"""How things look: navigation, icons, state badges, numbers, times."""
+"""How things look: icons, state badges, numbers, times."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +11,13 @@ from django import template
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.messages.storage.base import Message
-from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from jobsui.access import policy
-from jobsui.access.policy import Act
 from jobsui.connections.models import Connection
-from jobsui.jobs.control import comparisons, saved_mappings
+from jobsui.jobs.control import saved_mappings
 from jobsui.jobs.enums import BatchState, JobState, Outcome, Verdict
 from jobsui.jobs.models import Batch, File, Job, SavedMapping
 from jobsui.jobs.models.record_rows import is_record_row
@@ -84,94 +81,8 @@ ALERT_CLASSES = {
     messages.ERROR: "alert-danger",
 }
 
-# (view, icon, label)
-NEW_JOB = ("jobs:new", "plus", "New job")
-NOTIFICATIONS = ("notifications:list", "send", "Notifications")
-NAVIGATION = (
-    ("home", "home", "Home"),
-    ("jobs:list", "list-details", "Jobs"),
-    NEW_JOB,
-    ("objects:list", "database", "Objects"),
-    ("connections:list", "plug-connected", "Connections"),
-    ("tokens:list", "key", "API tokens"),
-)
-APPROVALS = ("approvals", "circle-check", "Approvals")
-ADMINISTRATION = (
-    ("people:list", "users", "People"),
-    ("audit:list", "shield-lock", "Audit log"),
-    ("storage", "trash", "Storage"),
-    ("django_rq:home", "hourglass", "Background tasks"),
-)
-COMPARE_STEP = ("jobs:compare", "Compare")
-WIZARD_STEPS = (
-    ("jobs:upload", "Upload"),
-    ("jobs:map", "Map columns"),
-    ("jobs:check", "Check"),
-    COMPARE_STEP,
-    ("jobs:review", "Review"),
-)
-
 EMPTY = '<path stroke="none" d="M0 0h24v24H0z" fill="none" />'
 """The invisible path with which every icon of the set begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class NavigationLink:
-    address: str
-    icon: str
-    label: str
-    is_current: bool
-
-
-@register.inclusion_tag("includes/navigation.html", takes_context=True)
-def navigation(context: Context) -> dict[str, list[NavigationLink]]:
-    """The main menu. The current link is the longest one that begins the address."""
-    request = context["request"]
-    entries = [*NAVIGATION]
-    if not policy.allows_somewhere(request.user, Act.RUN):
-        entries.remove(NEW_JOB)
-    if policy.allows_somewhere(request.user, Act.APPROVE):
-        entries.append(APPROVALS)
-    if policy.allows_somewhere(request.user, Act.MANAGE):
-        entries.append(NOTIFICATIONS)
-    if policy.is_administrator(request.user):
-        entries += ADMINISTRATION
-    addresses = {view: reverse(view) for view, _, _ in entries}
-    home = addresses["home"]
-    above = [
-        address
-        for address in addresses.values()
-        if address != home and request.path.startswith(address)
-    ]
-    current = max(above, key=len, default=home if request.path == home else "")
-    links = [
-        NavigationLink(addresses[view], icon, label, addresses[view] == current)
-        for view, icon, label in entries
-    ]
-    return {"links": links}
-
-
-@dataclass(frozen=True, slots=True)
-class WizardStep:
-    label: str
-    address: str
-    """"" for a step that cannot be opened yet."""
-    is_current: bool
-    is_done: bool
-
-
-@register.inclusion_tag("wizard/steps.html")
-def wizard_steps(current: str, job: Job | None = None) -> dict[str, list[WizardStep]]:
-    """The steps of the wizard. `current` is the view of the current step."""
-    is_compared = job is None or comparisons.is_possible(job)
-    taken = [step for step in WIZARD_STEPS if is_compared or step != COMPARE_STEP]
-    position = [view for view, _ in taken].index(current)
-    steps = []
-    for index, (view, label) in enumerate(taken):
-        is_done = index < position
-        address = reverse(view, args=[job.code]) if job and is_done else ""
-        steps.append(WizardStep(label, address, index == position, is_done))
-    return {"steps": steps}
 
 
 @dataclass(frozen=True, slots=True)
