@@ -115,7 +115,7 @@ def waiting() -> QuerySet[Approval]:
     """Those that wait for a decision, the oldest first."""
     asked = Approval.objects.filter(state=ApprovalState.ASKED)
     return asked.order_by("pk").select_related(
-        "job__connection", "job__file", "job__created_by", "asked_by"
+        "job__connection", "job__file", "asked_by"
     )
 
 
